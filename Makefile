@@ -1,0 +1,64 @@
+# The doors of naru. `make run` and `make test` are all that a newcomer needs; README.md says what the others do.
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+MINUTES ?= 1
+.PHONY: all run test release interop bench fuzz tsan soak deps format charts clean
+
+all: release
+
+# What Debian 12 has in packages. Installs only when something is missing (apt is slow and needs root).
+deps:
+	@tools/deps build
+
+run: deps
+	@$(MAKE) --no-print-directory release
+	@exec build/release/naru
+
+build/%/build.ninja: CMakeLists.txt CMakePresets.json LAYERS VERSION
+	@cmake --preset $* >build/$*.cmake.log 2>&1 || { cat build/$*.cmake.log; exit 1; }
+
+release: deps
+	@mkdir -p build
+	@$(MAKE) --no-print-directory build/release/build.ninja
+	cmake --build build/release --target naru -j $(JOBS)
+	strip --strip-unneeded build/release/naru
+	@ls -l build/release/naru | awk '{printf "build/release/naru %.1f MB\n", $$5 / 1048576}'
+
+# One AddressSanitizer + UndefinedBehaviorSanitizer build, every test, the fuzz corpora replayed.
+test: deps
+	@mkdir -p build
+	@$(MAKE) --no-print-directory build/dev/build.ninja
+	cmake --build build/dev -j $(JOBS)
+	ctest --test-dir build/dev --output-on-failure -j $(JOBS)
+
+tsan: deps
+	@mkdir -p build
+	@$(MAKE) --no-print-directory build/tsan/build.ninja
+	cmake --build build/tsan -j $(JOBS)
+	ctest --test-dir build/tsan --output-on-failure
+
+# Tests that start real peers (the reference collector, the official SDKs), with the release build.
+interop: release
+	@tools/deps interop
+	tests/interop/run
+
+bench: release
+	@tools/deps bench
+	bench/run
+
+# MINUTES=n of every fuzz target; corpora grow under tests/fuzz/corpus.
+fuzz:
+	@tools/deps fuzz
+	@mkdir -p build
+	@$(MAKE) --no-print-directory build/fuzz/build.ninja
+	cmake --build build/fuzz -j $(JOBS)
+	tests/fuzz/run $(MINUTES)
+
+soak: release
+	tests/soak/run $(MINUTES)
+
+format:
+	git ls-files '*.h' '*.cc' | xargs clang-format -i
+
+clean:
+	rm -rf build

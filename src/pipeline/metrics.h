@@ -1,0 +1,100 @@
+// Own metrics that are not item counts: histograms, gauges and plain counters, by name and attributes, under the
+// reference's names. Items are counted in the ledger (ledger.h), from which the service makes their metrics.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace naru::pipeline {
+
+using Attributes = std::vector<std::pair<std::string, std::string>>;  // sorted by key by Metrics
+
+/// A monotonic or up-down sum. Thread-safe, one relaxed atomic an Add.
+class Sum {
+ public:
+  void Add(int64_t n) { value_.fetch_add(n, std::memory_order_relaxed); }
+  void Set(int64_t n) { value_.store(n, std::memory_order_relaxed); }
+  int64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> value_{0};
+};
+
+/// A histogram with fixed explicit bounds. Thread-safe.
+class Histogram {
+ public:
+  explicit Histogram(std::vector<double> bounds);
+  void Record(double value);
+  struct Data {
+    std::vector<double> bounds;
+    std::vector<uint64_t> counts;  // bounds.size() + 1
+    double sum = 0;
+    uint64_t count = 0;
+  };
+  Data Read() const;
+
+ private:
+  mutable std::mutex mutex_;
+  Data data_;
+};
+
+/// Detail level from which a metric is shown (service::telemetry::metrics::level).
+enum class MetricLevel : uint8_t { kNone, kBasic, kNormal, kDetailed };
+
+/// The registry. Thread-safe. At most kMaxSeries series; further ones share one series with the attribute
+/// `otel.metric.overflow`.
+class Metrics {
+ public:
+  static constexpr size_t kMaxSeries = 8192;
+  enum class Kind : uint8_t { kCounter, kUpDown, kGauge, kHistogram };
+  struct Instrument {
+    std::string name;  // "otelcol_processor_batch_batch_send_size"
+    std::string description;
+    std::string unit;
+    Kind kind = Kind::kCounter;
+    MetricLevel level = MetricLevel::kBasic;
+  };
+
+  /// The same pointer for the same name and attributes, valid as long as the registry.
+  Sum* GetSum(const Instrument& instrument, Attributes attributes);
+  Histogram* GetHistogram(const Instrument& instrument, Attributes attributes, const std::vector<double>& bounds);
+  /// A value asked for at collection time. The returned handle removes it. `fn` is called on the collecting thread.
+  std::shared_ptr<void> Observe(const Instrument& instrument, Attributes attributes, std::function<double()> fn);
+
+  struct Series {
+    Attributes attributes;
+    double value = 0;
+    Histogram::Data histogram;
+  };
+  struct Family {
+    Instrument instrument;
+    std::vector<Series> series;
+  };
+  /// Families in order of name.
+  std::vector<Family> Collect() const;
+
+ private:
+  struct Entry {
+    std::unique_ptr<Sum> sum;
+    std::unique_ptr<Histogram> histogram;
+    std::weak_ptr<std::function<double()>> observe;
+  };
+  struct Group {
+    Instrument instrument;
+    std::map<Attributes, Entry> entries;
+  };
+  Entry& Find(const Instrument& instrument, Attributes& attributes);
+  mutable std::mutex mutex_;
+  std::map<std::string, Group, std::less<>> groups_;
+  size_t series_ = 0;
+};
+
+}  // namespace naru::pipeline
