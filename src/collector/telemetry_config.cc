@@ -1,0 +1,56 @@
+#include "collector/telemetry_config.h"
+
+namespace naru::collector {
+
+void LogsTelemetryConfig::Describe(conf::Struct<LogsTelemetryConfig>& s) {
+  s.Field("level", &LogsTelemetryConfig::level, "least level that is written: `debug`, `info`, `warn`, `error`");
+  s.Field("encoding", &LogsTelemetryConfig::encoding, "`console` or `json`");
+  s.Field("development", &LogsTelemetryConfig::development, "development mode of zap; accepted, changes nothing");
+  s.Field("disable_caller", &LogsTelemetryConfig::disable_caller, "leave out the source position");
+  s.Field("disable_stacktrace", &LogsTelemetryConfig::disable_stacktrace, "accepted; naru writes no stack traces");
+  s.Field("disable_zap_resource", &LogsTelemetryConfig::disable_zap_resource, "leave the resource out of each line");
+  s.Field("sampling", &LogsTelemetryConfig::sampling, "dropping of repeated lines");
+  s.Field("output_paths", &LogsTelemetryConfig::output_paths, "files, `stdout` or `stderr`");
+  s.Field("error_output_paths", &LogsTelemetryConfig::error_output_paths, "where errors of logging itself go");
+  s.Field("initial_fields", &LogsTelemetryConfig::initial_fields, "fields of every line");
+  s.Field("processors", &LogsTelemetryConfig::processors, "own log records as OTLP");
+}
+
+void MetricsTelemetryConfig::Describe(conf::Struct<MetricsTelemetryConfig>& s) {
+  s.Field("level", &MetricsTelemetryConfig::level, "`none`, `basic`, `normal` or `detailed`");
+  s.Field("readers", &MetricsTelemetryConfig::readers, "pull and push targets; by default one page on localhost:8888");
+  s.Field("views", &MetricsTelemetryConfig::views, "views over own metrics (with level detailed)");
+  s.Field("address", &MetricsTelemetryConfig::address, "old form of the pull reader: `host:port`");
+}
+
+void TracesTelemetryConfig::Describe(conf::Struct<TracesTelemetryConfig>& s) {
+  s.Field("level", &TracesTelemetryConfig::level, "`none`, `basic`, `normal` or `detailed`");
+  s.Field("propagators", &TracesTelemetryConfig::propagators, "`tracecontext`, `b3`");
+  s.Field("processors", &TracesTelemetryConfig::processors, "own spans as OTLP");
+  s.Field("sampler", &TracesTelemetryConfig::sampler, "sampler of own spans");
+}
+
+void TelemetryConfig::Describe(conf::Struct<TelemetryConfig>& s) {
+  s.Field("logs", &TelemetryConfig::logs, "own logs");
+  s.Field("metrics", &TelemetryConfig::metrics, "own metrics");
+  s.Field("traces", &TelemetryConfig::traces, "own traces");
+  s.Field("resource", &TelemetryConfig::resource, "resource attributes of own telemetry");
+}
+
+void TelemetryConfig::Validate(conf::Issues& issues) const {
+  auto one_of = [&](std::string_view path, const std::string& value, std::initializer_list<std::string_view> valid) {
+    for (auto v : valid) {
+      if (v == value) return;
+    }
+    std::string list;
+    for (auto v : valid) list += (list.empty() ? "" : ", ") + std::string(v);
+    issues.Add(path, fmt::format("\"{}\" is none of {}", value, list));
+  };
+  one_of("logs::level", logs.level, {"debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR"});
+  one_of("logs::encoding", logs.encoding, {"console", "json"});
+  one_of("metrics::level", metrics.level, {"none", "basic", "normal", "detailed"});
+  one_of("traces::level", traces.level, {"none", "basic", "normal", "detailed"});
+  for (auto& p : traces.propagators) one_of("traces::propagators", p, {"tracecontext", "b3"});
+}
+
+}  // namespace naru::collector
