@@ -19,7 +19,9 @@ using pipeline::Signal;
 
 namespace {
 
-std::string_view SignalName(Signal s) { return otlp::Names(s).name; }
+std::string_view SignalName(Signal s) {
+  return otlp::Names(s).name;
+}
 
 // Counts what passes between two components; one posting, so that no snapshot sees a half of it.
 class Edge final : public Consumer {
@@ -88,8 +90,9 @@ void Graph::FillContext(pipeline::Context& c, Kind kind, const std::string& id, 
                                           {"otelcol.signal", signal}});
 }
 
-// The component's own text and the texts of the extensions that it mentions (authenticators, storage): a changed extension is a
-// changed component, because it holds on to the old one. Extensions are matched as substrings; a false match only costs a restart.
+// The component's own text and the texts of the extensions that it mentions (authenticators, storage): a changed
+// extension is a changed component, because it holds on to the old one. Extensions are matched as substrings; a false
+// match only costs a restart.
 std::string Graph::Fingerprint(const ComponentPlan& c) const {
   std::string out = std::string(c.factory->type) + "\n" + c.text;
   for (auto& id : plan_->service_extensions) {
@@ -258,7 +261,8 @@ Status Graph::BuildPipeline(const PipelinePlan& p, const Graph* previous) {
   for (auto& id : p.processors) out->fingerprint += "\n" + id + "\n" + Fingerprint(plan_->processors.find(id)->second);
   if (previous) {
     auto old = previous->pipelines_.find(p.id);
-    if (old != previous->pipelines_.end() && old->second->fingerprint == out->fingerprint && old->second->exits == out->exits) {
+    if (old != previous->pipelines_.end() && old->second->fingerprint == out->fingerprint &&
+        old->second->exits == out->exits) {
       pipelines_[p.id] = old->second;
       return {};
     }
@@ -309,9 +313,11 @@ Status Graph::BuildReceivers(const Graph* previous) {
   for (auto& [id, plan] : plan_->receivers) {
     std::array<bool, 4> used{};
     for (auto& p : plan_->pipelines) {
-      if (std::find(p.receivers.begin(), p.receivers.end(), id) != p.receivers.end()) used[static_cast<size_t>(p.signal)] = true;
+      if (std::find(p.receivers.begin(), p.receivers.end(), id) != p.receivers.end())
+        used[static_cast<size_t>(p.signal)] = true;
     }
-    if (std::find(used.begin(), used.end(), true) == used.end()) continue;  // configured and not used, as in the reference
+    if (std::find(used.begin(), used.end(), true) == used.end())
+      continue;  // configured and not used, as in the reference
     std::string print = Fingerprint(plan);
     for (bool u : used) print += u ? "1" : "0";
     if (previous) {
@@ -418,8 +424,8 @@ Status Graph::StartNew() {
 
 void Graph::Replace(Graph* previous, MonoTime deadline, std::function<void(Status)> done) {
   if (!previous) return done(StartNew());
-  // Receivers and extensions that go or change give up their ports before the new ones start; what is below them stops last, when
-  // nothing points to it any more.
+  // Receivers and extensions that go or change give up their ports before the new ones start; what is below them stops
+  // last, when nothing points to it any more.
   std::vector<RunningPtr> mine = StopOrder();
   auto first = std::make_shared<std::vector<RunningPtr>>(), last = std::make_shared<std::vector<RunningPtr>>();
   for (auto& r : previous->StopOrder()) {
@@ -430,11 +436,12 @@ void Graph::Replace(Graph* previous, MonoTime deadline, std::function<void(Statu
   StopOneByOne(first, 0, deadline, [this, last, deadline, done = std::move(done)]() mutable {
     Status started = StartNew();
     if (!started) return done(std::move(started));
-    // A call that began before the receivers were pointed here may still be inside the old pipelines: one turn of every loop and it
-    // is not.
-    host_.ForEachLoop([](net::Loop&) {}, [last, deadline, done = std::move(done)]() mutable {
-      StopOneByOne(last, 0, deadline, [done = std::move(done)] { done({}); });
-    });
+    // A call that began before the receivers were pointed here may still be inside the old pipelines: one turn of every
+    // loop and it is not.
+    host_.ForEachLoop([](net::Loop&) {},
+                      [last, deadline, done = std::move(done)]() mutable {
+                        StopOneByOne(last, 0, deadline, [done = std::move(done)] { done({}); });
+                      });
   });
 }
 

@@ -20,15 +20,15 @@ class Graph {
   Graph(pipeline::Host& host, Logger log);
   ~Graph();
 
-  /// Makes the components that `plan` asks for. What `previous` (may be null) runs unchanged is taken over alive: extensions,
-  /// exporters and receivers by their configuration and that of the extensions they name, pipelines with their processors when
-  /// nothing below them changed either. Touches nothing outside; an error names the component.
+  /// Makes the components that `plan` asks for. What `previous` (may be null) runs unchanged is taken over alive:
+  /// extensions, exporters and receivers by their configuration and that of the extensions they name, pipelines with
+  /// their processors when nothing below them changed either. Touches nothing outside; an error names the component.
   Status Build(std::shared_ptr<const Plan> plan, const Graph* previous);
 
-  /// Puts this graph in the place of `previous`: what has gone or changed there is shut down (receivers first, then downstream, each
-  /// with until `deadline` to hand on what it holds), what is new here is started, receivers that live on are pointed to their new
-  /// pipelines. `done` gets the first error of a start; the graph is then to be shut down or replaced in turn. `previous` holds
-  /// nothing afterwards and may be destroyed in `done`.
+  /// Puts this graph in the place of `previous`: what has gone or changed there is shut down (receivers first, then
+  /// downstream, each with until `deadline` to hand on what it holds), what is new here is started, receivers that live
+  /// on are pointed to their new pipelines. `done` gets the first error of a start; the graph is then to be shut down
+  /// or replaced in turn. `previous` holds nothing afterwards and may be destroyed in `done`.
   void Replace(Graph* previous, MonoTime deadline, std::function<void(Status)> done);
 
   /// Receivers first, then downstream; `done` when all is handed on or the deadline has passed.
@@ -55,7 +55,8 @@ class Graph {
   Status BuildExporters(const Graph* previous);
   Status BuildPipelines(const Graph* previous);
   Status BuildPipeline(const PipelinePlan& p, const Graph* previous);
-  Result<RunningPtr> MakeConnector(const std::string& id, pipeline::Signal from, pipeline::Signal to, const Graph* previous);
+  Result<RunningPtr> MakeConnector(const std::string& id, pipeline::Signal from, pipeline::Signal to,
+                                   const Graph* previous);
   Status BuildReceivers(const Graph* previous);
   void FillContext(pipeline::Context& c, pipeline::Kind kind, const std::string& id, std::string_view signal,
                    const std::string& pipeline) const;
@@ -70,11 +71,11 @@ class Graph {
   pipeline::Host& host_;
   Logger log_;
   std::shared_ptr<const Plan> plan_;
-  std::vector<RunningPtr> extensions_;                         // in start order
-  std::map<std::string, RunningPtr> exporters_;                // "otlp|traces"
-  std::map<std::string, RunningPtr> connectors_;               // "forward|traces|traces"
+  std::vector<RunningPtr> extensions_;                          // in start order
+  std::map<std::string, RunningPtr> exporters_;                 // "otlp|traces"
+  std::map<std::string, RunningPtr> connectors_;                // "forward|traces|traces"
   std::map<std::string, std::shared_ptr<Pipeline>> pipelines_;  // by id
-  std::vector<std::string> pipeline_order_;                    // downstream first
+  std::vector<std::string> pipeline_order_;                     // downstream first
   std::map<std::string, RunningPtr> receivers_;
   std::vector<std::unique_ptr<pipeline::Consumer>> fan_outs_;
 };

@@ -49,7 +49,8 @@ std::string Join(const std::vector<std::string>& v) {
 
 class Planner {
  public:
-  Planner(const Factories& factories, conf::Issues& issues, Plan& plan) : factories_(factories), issues_(issues), plan_(plan) {}
+  Planner(const Factories& factories, conf::Issues& issues, Plan& plan)
+      : factories_(factories), issues_(issues), plan_(plan) {}
 
   void Run(const conf::Value& doc) {
     if (doc.is_null()) {
@@ -60,10 +61,13 @@ class Planner {
       issues_.Add(doc, "", "the configuration must be a map of sections");
       return;
     }
-    static const std::vector<std::string> kSections = {"receivers", "processors", "exporters", "connectors", "extensions", "service"};
+    static const std::vector<std::string> kSections = {"receivers",  "processors", "exporters",
+                                                       "connectors", "extensions", "service"};
     for (auto& [key, value] : doc.map()) {
       if (std::find(kSections.begin(), kSections.end(), key) == kSections.end()) {
-        issues_.Add(value, key, fmt::format("unknown section{}; the sections are {}", conf::DidYouMean(key, kSections), Join(kSections)));
+        issues_.Add(
+            value, key,
+            fmt::format("unknown section{}; the sections are {}", conf::DidYouMean(key, kSections), Join(kSections)));
       }
     }
     Section(doc, Kind::kReceiver, plan_.receivers);
@@ -95,12 +99,13 @@ class Planner {
       if (!f) {
         auto valid = TypesOf(factories_, kind);
         issues_.Add(value, path,
-                    fmt::format("unknown type: \"{}\"{} (valid values: [{}])", parsed->type, conf::DidYouMean(parsed->type, valid),
-                                Join(valid)));
+                    fmt::format("unknown type: \"{}\"{} (valid values: [{}])", parsed->type,
+                                conf::DidYouMean(parsed->type, valid), Join(valid)));
         continue;
       }
       if (old) {
-        plan_.notices.push_back(fmt::format("{}: \"{}\" alias is deprecated; use \"{}\" instead", path, parsed->type, f->type));
+        plan_.notices.push_back(
+            fmt::format("{}: \"{}\" alias is deprecated; use \"{}\" instead", path, parsed->type, f->type));
       }
       auto config = f->NewConfig();
       {
@@ -159,11 +164,13 @@ class Planner {
     if (const conf::Value* t = service->Find("telemetry"); t && !t->is_null()) {
       auto in = issues_.In("service::telemetry");
       conf::Decode(*t, plan_.telemetry, issues_);
-      if (const conf::Value* m = t->Find("metrics")) plan_.telemetry.metrics.readers_given = m->Find("readers") != nullptr;
+      if (const conf::Value* m = t->Find("metrics"))
+        plan_.telemetry.metrics.readers_given = m->Find("readers") != nullptr;
     }
     const conf::Value* extensions = service->Find("extensions");
     plan_.service_extensions = Ids(extensions, "service::extensions");
-    for (auto& id : plan_.service_extensions) Reference(*extensions, "service::extensions", "extension", id, {&plan_.extensions});
+    for (auto& id : plan_.service_extensions)
+      Reference(*extensions, "service::extensions", "extension", id, {&plan_.extensions});
     Pipelines(*service);
   }
 
@@ -178,7 +185,11 @@ class Planner {
       auto parsed = conf::ComponentId::Parse(id);
       auto signal = parsed ? otlp::SignalByName(parsed->type) : std::nullopt;
       if (!signal) {
-        issues_.Add(value, path, fmt::format("unknown signal \"{}\": a pipeline is named traces, metrics, logs or profiles, with /name behind it", id));
+        issues_.Add(
+            value, path,
+            fmt::format(
+                "unknown signal \"{}\": a pipeline is named traces, metrics, logs or profiles, with /name behind it",
+                id));
         continue;
       }
       PipelinePlan p;
@@ -206,7 +217,8 @@ class Planner {
       for (auto& r : p.processors) {
         Reference(*at("processors"), path, "processor", r, {&plan_.processors});
         Takes(*at("processors"), path, plan_.processors, r, *signal);
-        if (!seen.insert(r).second) issues_.Add(*at("processors"), path, fmt::format("references processor \"{}\" multiple times", r));
+        if (!seen.insert(r).second)
+          issues_.Add(*at("processors"), path, fmt::format("references processor \"{}\" multiple times", r));
       }
       for (auto& r : p.exporters) {
         Reference(*at("exporters"), path, "exporter", r, {&plan_.exporters, &plan_.connectors});
@@ -228,15 +240,18 @@ class Planner {
     ids = std::move(out);
   }
 
-  void Takes(const conf::Value& at, const std::string& path, const ComponentPlans& in, const std::string& id, pipeline::Signal signal) {
+  void Takes(const conf::Value& at, const std::string& path, const ComponentPlans& in, const std::string& id,
+             pipeline::Signal signal) {
     auto it = in.find(id);
     if (it == in.end() || !it->second.factory->stability.Of(signal).empty()) return;
     issues_.Add(at, path,
-                fmt::format("{} \"{}\" does not take {}: telemetry type is not supported", pipeline::KindName(it->second.factory->kind), id,
-                            otlp::Names(signal).name));
+                fmt::format("{} \"{}\" does not take {}: telemetry type is not supported",
+                            pipeline::KindName(it->second.factory->kind), id, otlp::Names(signal).name));
   }
 
-  static bool Has(const std::vector<std::string>& v, const std::string& id) { return std::find(v.begin(), v.end(), id) != v.end(); }
+  static bool Has(const std::vector<std::string>& v, const std::string& id) {
+    return std::find(v.begin(), v.end(), id) != v.end();
+  }
 
   void Connectors(const conf::Value& at) {
     for (auto& [id, c] : plan_.connectors) {
@@ -252,14 +267,20 @@ class Planner {
       };
       for (auto* f : from) {
         if (std::none_of(to.begin(), to.end(), [&](auto* t) { return supported(f, t); })) {
-          issues_.Add(at, "service::pipelines::" + f->id,
-                      fmt::format("connector \"{}\" used as exporter in [{}] pipeline but not used in any supported receiver pipeline", id, f->id));
+          issues_.Add(
+              at, "service::pipelines::" + f->id,
+              fmt::format(
+                  "connector \"{}\" used as exporter in [{}] pipeline but not used in any supported receiver pipeline",
+                  id, f->id));
         }
       }
       for (auto* t : to) {
         if (std::none_of(from.begin(), from.end(), [&](auto* f) { return supported(f, t); })) {
-          issues_.Add(at, "service::pipelines::" + t->id,
-                      fmt::format("connector \"{}\" used as receiver in [{}] pipeline but not used in any supported exporter pipeline", id, t->id));
+          issues_.Add(
+              at, "service::pipelines::" + t->id,
+              fmt::format(
+                  "connector \"{}\" used as receiver in [{}] pipeline but not used in any supported exporter pipeline",
+                  id, t->id));
         }
       }
     }
@@ -280,7 +301,8 @@ class Planner {
     };
     for (auto& p : plan_.pipelines) {
       if (cyclic(p)) {
-        issues_.Add(at, "service::pipelines::" + p.id, "cycle detected: the pipeline feeds itself through its connectors");
+        issues_.Add(at, "service::pipelines::" + p.id,
+                    "cycle detected: the pipeline feeds itself through its connectors");
         return;
       }
     }

@@ -1,5 +1,5 @@
-// A configuration that has been read and checked: what the graph is built from. Making a Plan touches nothing outside; a Plan exists
-// only when the whole configuration is right.
+// A configuration that has been read and checked: what the graph is built from. Making a Plan touches nothing outside;
+// a Plan exists only when the whole configuration is right.
 #pragma once
 
 #include <map>
@@ -41,7 +41,8 @@ struct Plan {
   std::vector<std::string> notices;
 };
 
-/// Checks a resolved document against the factories. On failure `issues` has every error, and the Plan is not to be used.
+/// Checks a resolved document against the factories. On failure `issues` has every error, and the Plan is not to be
+/// used.
 Plan MakePlan(const conf::Value& document, const Factories& factories, conf::Issues& issues);
 
 }  // namespace naru::collector

@@ -1,4 +1,5 @@
-// service::telemetry: what naru tells about itself. Keys and defaults are the reference's (otelconf 0.3.0 for readers and processors).
+// service::telemetry: what naru tells about itself. Keys and defaults are the reference's (otelconf 0.3.0 for readers
+// and processors).
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,8 @@ struct SelfOtlpConfig {
   std::string default_histogram_aggregation;
   static void Describe(conf::Struct<SelfOtlpConfig>& s) {
     s.Field("protocol", &SelfOtlpConfig::protocol, "`grpc`, `http/protobuf` or `http/json`");
-    s.Field("endpoint", &SelfOtlpConfig::endpoint, "where to push: `http://host:port` (gRPC) or the full URL of the signal (HTTP)");
+    s.Field("endpoint", &SelfOtlpConfig::endpoint,
+            "where to push: `http://host:port` (gRPC) or the full URL of the signal (HTTP)");
     s.Field("headers", &SelfOtlpConfig::headers, "headers of every request");
     s.Field("headers_list", &SelfOtlpConfig::headers_list, "the same as `a=b,c=d`");
     s.Field("compression", &SelfOtlpConfig::compression, "`gzip` or `none`");
@@ -90,7 +92,9 @@ struct PullExporterConfig {
 };
 struct PullReaderConfig {
   PullExporterConfig exporter;
-  static void Describe(conf::Struct<PullReaderConfig>& s) { s.Field("exporter", &PullReaderConfig::exporter, "what serves it"); }
+  static void Describe(conf::Struct<PullReaderConfig>& s) {
+    s.Field("exporter", &PullReaderConfig::exporter, "what serves it");
+  }
 };
 struct PeriodicReaderConfig {
   int64_t interval_ms = 60000;
@@ -127,7 +131,9 @@ struct BatchSpanOrLogConfig {
 };
 struct SimpleSpanOrLogConfig {
   SelfExporterConfig exporter;
-  static void Describe(conf::Struct<SimpleSpanOrLogConfig>& s) { s.Field("exporter", &SimpleSpanOrLogConfig::exporter, "where to"); }
+  static void Describe(conf::Struct<SimpleSpanOrLogConfig>& s) {
+    s.Field("exporter", &SimpleSpanOrLogConfig::exporter, "where to");
+  }
 };
 struct SelfProcessorConfig {
   conf::Optional<BatchSpanOrLogConfig> batch;

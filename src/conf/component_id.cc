@@ -20,7 +20,9 @@ Result<ComponentId> ComponentId::Parse(std::string_view text) {
     while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
     while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
     if (name.empty()) return Fail(Code::kInvalidArgument, "in \"{}\" id: the part after / should not be empty", text);
-    if (name.size() > 1024) return Fail(Code::kInvalidArgument, "the name of id \"{}...\" is longer than 1024 characters", text.substr(0, 40));
+    if (name.size() > 1024)
+      return Fail(Code::kInvalidArgument, "the name of id \"{}...\" is longer than 1024 characters",
+                  text.substr(0, 40));
     out.name = name;
   }
   return out;
@@ -39,7 +41,8 @@ std::string DidYouMean(std::string_view word, const std::vector<std::string>& va
       for (size_t j = 1; j <= v.size(); ++j) {
         size_t cost = word[i - 1] == v[j - 1] ? 0 : 1;
         row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + cost});
-        if (i > 1 && j > 1 && word[i - 1] == v[j - 2] && word[i - 2] == v[j - 1]) row[j] = std::min(row[j], before[j - 2] + 1);
+        if (i > 1 && j > 1 && word[i - 1] == v[j - 2] && word[i - 2] == v[j - 1])
+          row[j] = std::min(row[j], before[j - 2] + 1);
       }
       before = last;
       std::swap(last, row);

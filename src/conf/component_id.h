@@ -9,8 +9,8 @@
 
 namespace naru::conf {
 
-/// `type[/name]`. The type starts with a letter and has letters, digits and `_` (at most 63); the name at most 1,024 characters without
-/// spaces or symbols, as in the reference.
+/// `type[/name]`. The type starts with a letter and has letters, digits and `_` (at most 63); the name at most 1,024
+/// characters without spaces or symbols, as in the reference.
 struct ComponentId {
   std::string type;
   std::string name;

@@ -16,7 +16,9 @@ bool AllOf(std::string_view s, bool (*f)(char)) {
   }
   return !s.empty();
 }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // strconv.ParseInt(s, 0, 64) on text without underscores.
 std::optional<int64_t> ParseInt(std::string_view s) {
@@ -28,9 +30,12 @@ std::optional<int64_t> ParseInt(std::string_view s) {
   int base = 10;
   if (s.size() > 1 && s[0] == '0') {
     char c = static_cast<char>(s[1] | 0x20);
-    if (c == 'x') base = 16;
-    else if (c == 'b') base = 2;
-    else if (c == 'o') base = 8;
+    if (c == 'x')
+      base = 16;
+    else if (c == 'b')
+      base = 2;
+    else if (c == 'o')
+      base = 8;
     if (base != 10) {
       s.remove_prefix(2);
     } else {
@@ -42,7 +47,8 @@ std::optional<int64_t> ParseInt(std::string_view s) {
   uint64_t u = 0;
   auto [end, err] = std::from_chars(s.data(), s.data() + s.size(), u, base);
   if (err != std::errc() || end != s.data() + s.size()) return std::nullopt;
-  if (negative ? u > uint64_t{1} << 63 : u > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return std::nullopt;
+  if (negative ? u > uint64_t{1} << 63 : u > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+    return std::nullopt;
   return negative ? static_cast<int64_t>(0 - u) : static_cast<int64_t>(u);
 }
 
@@ -60,7 +66,8 @@ std::optional<double> ParseFloat(std::string_view text) {
   size_t dot = mantissa.find('.');
   std::string_view whole = mantissa.substr(0, dot);
   std::string_view part = dot == std::string_view::npos ? std::string_view() : mantissa.substr(dot + 1);
-  if (whole.empty() ? !AllOf(part, IsDigit) : !(AllOf(whole, IsDigit) && (part.empty() || AllOf(part, IsDigit)))) return std::nullopt;
+  if (whole.empty() ? !AllOf(part, IsDigit) : !(AllOf(whole, IsDigit) && (part.empty() || AllOf(part, IsDigit))))
+    return std::nullopt;
   if (text[0] == '+') text.remove_prefix(1);
   double d = 0;
   auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), d);
@@ -143,8 +150,14 @@ std::optional<Duration> ParseDuration(std::string_view s) {
     static constexpr struct {
       std::string_view name;
       int64_t ns;
-    } kUnits[] = {{"ns", 1},          {"us", 1000},          {"\xc2\xb5s", 1000},       {"\xce\xbcs", 1000}, {"ms", 1'000'000},
-                  {"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000}};
+    } kUnits[] = {{"ns", 1},
+                  {"us", 1000},
+                  {"\xc2\xb5s", 1000},
+                  {"\xce\xbcs", 1000},
+                  {"ms", 1'000'000},
+                  {"h", 3'600'000'000'000},
+                  {"m", 60'000'000'000},
+                  {"s", 1'000'000'000}};
     int64_t unit = 0;
     size_t len = 0;
     while (len < s.size() && s[len] != '.' && !IsDigit(s[len])) ++len;

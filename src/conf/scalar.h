@@ -10,7 +10,8 @@
 
 namespace naru::conf {
 
-/// The typed value of a plain (unquoted) scalar: null, bool, int (0x, 0o, 0b, leading 0 is octal, `_` allowed), float, else string.
+/// The typed value of a plain (unquoted) scalar: null, bool, int (0x, 0o, 0b, leading 0 is octal, `_` allowed), float,
+/// else string.
 Value ResolvePlain(std::string_view text);
 
 /// Shortest text that reads back as the same double; `.inf`, `-.inf`, `.nan`.

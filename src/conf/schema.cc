@@ -22,7 +22,9 @@ Issues::Scope::Scope(Issues& issues, std::string_view path, const Value* at) : i
   if (!at && !issues.frames_.empty() && issues.frames_.back().at) at = issues.frames_.back().at->Find(path);
   issues.frames_.push_back({std::string(path), at});
 }
-Issues::Scope::~Scope() { issues_.frames_.pop_back(); }
+Issues::Scope::~Scope() {
+  issues_.frames_.pop_back();
+}
 
 std::string Issues::Path(std::string_view path) const {
   std::string out;
@@ -98,9 +100,13 @@ class IntType final : public Type {
     int64_t i = v.is_int() ? v.int_value() : static_cast<int64_t>(d);
     constexpr bool kSmall = sizeof(I) < 8;
     bool ok = std::is_signed_v<I> ? true : i >= 0;
-    if constexpr (kSmall) ok = ok && i >= static_cast<int64_t>(std::numeric_limits<I>::min()) && i <= static_cast<int64_t>(std::numeric_limits<I>::max());
+    if constexpr (kSmall)
+      ok = ok && i >= static_cast<int64_t>(std::numeric_limits<I>::min()) &&
+           i <= static_cast<int64_t>(std::numeric_limits<I>::max());
     if (!ok) {
-      issues.Add(v, "", fmt::format("{} is out of range ({} to {})", i, std::numeric_limits<I>::min(), std::numeric_limits<I>::max()));
+      issues.Add(v, "",
+                 fmt::format("{} is out of range ({} to {})", i, std::numeric_limits<I>::min(),
+                             std::numeric_limits<I>::max()));
       return;
     }
     *static_cast<I*>(out) = static_cast<I>(i);
@@ -241,29 +247,53 @@ const Type& Single() {
 }  // namespace
 
 template <>
-const Type& TypeOf<bool>() { return Single<BoolType>(); }
+const Type& TypeOf<bool>() {
+  return Single<BoolType>();
+}
 template <>
-const Type& TypeOf<int64_t>() { return Single<IntType<int64_t>>(); }
+const Type& TypeOf<int64_t>() {
+  return Single<IntType<int64_t>>();
+}
 template <>
-const Type& TypeOf<int32_t>() { return Single<IntType<int32_t>>(); }
+const Type& TypeOf<int32_t>() {
+  return Single<IntType<int32_t>>();
+}
 template <>
-const Type& TypeOf<uint32_t>() { return Single<IntType<uint32_t>>(); }
+const Type& TypeOf<uint32_t>() {
+  return Single<IntType<uint32_t>>();
+}
 template <>
-const Type& TypeOf<uint64_t>() { return Single<IntType<uint64_t>>(); }
+const Type& TypeOf<uint64_t>() {
+  return Single<IntType<uint64_t>>();
+}
 template <>
-const Type& TypeOf<uint16_t>() { return Single<IntType<uint16_t>>(); }
+const Type& TypeOf<uint16_t>() {
+  return Single<IntType<uint16_t>>();
+}
 template <>
-const Type& TypeOf<double>() { return Single<DoubleType>(); }
+const Type& TypeOf<double>() {
+  return Single<DoubleType>();
+}
 template <>
-const Type& TypeOf<std::string>() { return Single<StringType>(); }
+const Type& TypeOf<std::string>() {
+  return Single<StringType>();
+}
 template <>
-const Type& TypeOf<Secret>() { return Single<SecretType>(); }
+const Type& TypeOf<Secret>() {
+  return Single<SecretType>();
+}
 template <>
-const Type& TypeOf<Duration>() { return Single<DurationType>(); }
+const Type& TypeOf<Duration>() {
+  return Single<DurationType>();
+}
 template <>
-const Type& TypeOf<HeaderMap>() { return Single<HeaderMapType>(); }
+const Type& TypeOf<HeaderMap>() {
+  return Single<HeaderMapType>();
+}
 template <>
-const Type& TypeOf<Value>() { return Single<AnyType>(); }
+const Type& TypeOf<Value>() {
+  return Single<AnyType>();
+}
 
 void StructType::Decode(const Value& v, void* out, Issues& issues) const {
   if (!v.is_null() && !v.is_map()) return Mismatch(v, "a map", issues);

@@ -1,14 +1,16 @@
-// Field tables: each configuration struct says once what its keys are, and gets from that strict decoding with places in errors, the
-// Markdown table of its README, its JSON schema and the dump of the effective configuration with secrets hidden.
+// Field tables: each configuration struct says once what its keys are, and gets from that strict decoding with places
+// in errors, the Markdown table of its README, its JSON schema and the dump of the effective configuration with secrets
+// hidden.
 //
 //   struct Config {
 //     Duration timeout = std::chrono::seconds(5);
-//     static void Describe(conf::Struct<Config>& s) { s.Field("timeout", &Config::timeout, "how long a request may take"); }
-//     void Validate(conf::Issues& issues) const;   // optional; adds every problem
+//     static void Describe(conf::Struct<Config>& s) { s.Field("timeout", &Config::timeout, "how long a request may
+//     take"); } void Validate(conf::Issues& issues) const;   // optional; adds every problem
 //   };
 //
-// Decoding is as strict as the reference's: unknown keys are errors, and nothing is converted but what mapstructure converts with weak
-// typing off (numbers among each other, a comma-separated string to a list of strings, texts to durations). A null leaves the default.
+// Decoding is as strict as the reference's: unknown keys are errors, and nothing is converted but what mapstructure
+// converts with weak typing off (numbers among each other, a comma-separated string to a list of strings, texts to
+// durations). A null leaves the default.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +48,8 @@ struct HeaderMap {
   bool operator==(const HeaderMap&) const = default;
 };
 
-/// A section that is on when its key is there, even with null (`protocols: {grpc:}`), and then starts from T's defaults.
+/// A section that is on when its key is there, even with null (`protocols: {grpc:}`), and then starts from T's
+/// defaults.
 template <class T>
 class Optional {
  public:
@@ -78,7 +81,8 @@ class Issues {
     std::string ToString() const;
   };
 
-  /// While the returned object lives, paths are relative to `path`, and places are looked for inside `at` (may be null).
+  /// While the returned object lives, paths are relative to `path`, and places are looked for inside `at` (may be
+  /// null).
   class Scope {
    public:
     Scope(Issues& issues, std::string_view path, const Value* at);
@@ -92,7 +96,8 @@ class Issues {
 
   /// An error at a known value.
   void Add(const Value& at, std::string_view path, std::string message);
-  /// An error of the current scope; the place is that of the named key, or of the nearest one above it that was written.
+  /// An error of the current scope; the place is that of the named key, or of the nearest one above it that was
+  /// written.
   void Add(std::string_view path, std::string message);
 
   bool empty() const { return issues_.empty(); }
@@ -281,8 +286,8 @@ struct TypeFor<std::vector<T>> {
     using L = std::vector<T>;
     static const auto* type = new ListType(
         TypeOf<T>(),
-        {[](void* l) -> void* { return &static_cast<L*>(l)->emplace_back(); }, [](void* l) { static_cast<L*>(l)->clear(); },
-         [](const void* l) { return static_cast<const L*>(l)->size(); },
+        {[](void* l) -> void* { return &static_cast<L*>(l)->emplace_back(); },
+         [](void* l) { static_cast<L*>(l)->clear(); }, [](const void* l) { return static_cast<const L*>(l)->size(); },
          [](const void* l, size_t i) -> const void* { return &(*static_cast<const L*>(l))[i]; }},
         std::is_same_v<T, std::string>);
     return *type;
@@ -292,10 +297,11 @@ template <class T>
 struct TypeFor<std::map<std::string, T>> {
   static const Type& Get() {
     using M = std::map<std::string, T>;
-    static const auto* type = new MapType(TypeOf<T>(), {[](void* m, const std::string& k) -> void* { return &(*static_cast<M*>(m))[k]; },
-                                                        [](const void* m, const std::function<void(const std::string&, const void*)>& fn) {
-                                                          for (auto& [k, v] : *static_cast<const M*>(m)) fn(k, &v);
-                                                        }});
+    static const auto* type =
+        new MapType(TypeOf<T>(), {[](void* m, const std::string& k) -> void* { return &(*static_cast<M*>(m))[k]; },
+                                  [](const void* m, const std::function<void(const std::string&, const void*)>& fn) {
+                                    for (auto& [k, v] : *static_cast<const M*>(m)) fn(k, &v);
+                                  }});
     return *type;
   }
 };

@@ -16,8 +16,14 @@ std::string Mark::ToString() const {
 }
 
 Value::Value(const Value& o)
-    : kind_(o.kind_), int_(o.int_), double_(o.double_), text_(o.text_), list_(o.list_),
-      map_(o.map_ ? std::make_shared<Map>(*o.map_) : nullptr), original_(o.original_), mark_(o.mark_) {}
+    : kind_(o.kind_),
+      int_(o.int_),
+      double_(o.double_),
+      text_(o.text_),
+      list_(o.list_),
+      map_(o.map_ ? std::make_shared<Map>(*o.map_) : nullptr),
+      original_(o.original_),
+      mark_(o.mark_) {}
 
 Value& Value::operator=(const Value& o) {
   if (this != &o) *this = Value(o);
@@ -62,13 +68,20 @@ Value Value::MakeMap() {
 
 std::string_view Value::KindName() const {
   switch (kind_) {
-    case Kind::kNull: return "null";
-    case Kind::kBool: return "a bool";
-    case Kind::kInt: return "an integer";
-    case Kind::kDouble: return "a number";
-    case Kind::kString: return "a string";
-    case Kind::kList: return "a list";
-    case Kind::kMap: return "a map";
+    case Kind::kNull:
+      return "null";
+    case Kind::kBool:
+      return "a bool";
+    case Kind::kInt:
+      return "an integer";
+    case Kind::kDouble:
+      return "a number";
+    case Kind::kString:
+      return "a string";
+    case Kind::kList:
+      return "a list";
+    case Kind::kMap:
+      return "a map";
   }
   return "a value";
 }
@@ -91,7 +104,9 @@ const Value* Value::Find(std::string_view key) const {
   return nullptr;
 }
 
-Value* Value::Find(std::string_view key) { return const_cast<Value*>(static_cast<const Value*>(this)->Find(key)); }
+Value* Value::Find(std::string_view key) {
+  return const_cast<Value*>(static_cast<const Value*>(this)->Find(key));
+}
 
 Value& Value::Set(std::string_view key, Value value) {
   if (Value* old = Find(key)) {
@@ -111,24 +126,35 @@ const std::string* Value::AsText() const {
 std::optional<std::string> Value::ScalarText() const {
   if (original_) return *original_;
   switch (kind_) {
-    case Kind::kNull: return std::string();
-    case Kind::kBool: return int_ ? "true" : "false";
-    case Kind::kInt: return std::to_string(int_);
-    case Kind::kDouble: return FormatDouble(double_);
-    case Kind::kString: return text_;
-    default: return std::nullopt;
+    case Kind::kNull:
+      return std::string();
+    case Kind::kBool:
+      return int_ ? "true" : "false";
+    case Kind::kInt:
+      return std::to_string(int_);
+    case Kind::kDouble:
+      return FormatDouble(double_);
+    case Kind::kString:
+      return text_;
+    default:
+      return std::nullopt;
   }
 }
 
 bool Value::operator==(const Value& o) const {
   if (kind_ != o.kind_) return false;
   switch (kind_) {
-    case Kind::kNull: return true;
+    case Kind::kNull:
+      return true;
     case Kind::kBool:
-    case Kind::kInt: return int_ == o.int_;
-    case Kind::kDouble: return double_ == o.double_ || (std::isnan(double_) && std::isnan(o.double_));
-    case Kind::kString: return text_ == o.text_;
-    case Kind::kList: return list_ == o.list_;
+    case Kind::kInt:
+      return int_ == o.int_;
+    case Kind::kDouble:
+      return double_ == o.double_ || (std::isnan(double_) && std::isnan(o.double_));
+    case Kind::kString:
+      return text_ == o.text_;
+    case Kind::kList:
+      return list_ == o.list_;
     case Kind::kMap: {
       if (map().size() != o.map().size()) return false;
       for (auto& [k, v] : map()) {
@@ -167,8 +193,12 @@ std::vector<const Value::Entry*> Sorted(const Value& v) {
 
 void Json(std::string& out, const Value& v) {
   switch (v.kind()) {
-    case Value::Kind::kNull: out += "null"; return;
-    case Value::Kind::kString: AppendJsonString(out, v.string_value()); return;
+    case Value::Kind::kNull:
+      out += "null";
+      return;
+    case Value::Kind::kString:
+      AppendJsonString(out, v.string_value());
+      return;
     case Value::Kind::kList: {
       out += '[';
       bool first = true;
@@ -193,8 +223,12 @@ void Json(std::string& out, const Value& v) {
       out += '}';
       return;
     }
-    case Value::Kind::kBool: out += v.bool_value() ? "true" : "false"; return;
-    case Value::Kind::kInt: out += std::to_string(v.int_value()); return;
+    case Value::Kind::kBool:
+      out += v.bool_value() ? "true" : "false";
+      return;
+    case Value::Kind::kInt:
+      out += std::to_string(v.int_value());
+      return;
     case Value::Kind::kDouble:
       if (std::isfinite(v.double_value())) {
         out += FormatDouble(v.double_value());
@@ -220,7 +254,8 @@ bool PlainString(const std::string& s) {
     if (c == '#' && i > 0 && s[i - 1] == ' ') return false;
   }
   // Words that YAML 1.1 readers take for bools are quoted, as Go's encoder does.
-  static const std::string_view kBools[] = {"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"};
+  static const std::string_view kBools[] = {"y", "Y", "yes", "Yes", "YES", "on",  "On",  "ON",
+                                            "n", "N", "no",  "No",  "NO",  "off", "Off", "OFF"};
   return std::find(std::begin(kBools), std::end(kBools), s) == std::end(kBools);
 }
 
@@ -235,11 +270,21 @@ void YamlString(std::string& out, const std::string& s) {
     out += '"';
     for (unsigned char c : s) {
       switch (c) {
-        case '"': out += "\\\""; break;
-        case '\\': out += "\\\\"; break;
-        case '\n': out += "\\n"; break;
-        case '\t': out += "\\t"; break;
-        case '\r': out += "\\r"; break;
+        case '"':
+          out += "\\\"";
+          break;
+        case '\\':
+          out += "\\\\";
+          break;
+        case '\n':
+          out += "\\n";
+          break;
+        case '\t':
+          out += "\\t";
+          break;
+        case '\r':
+          out += "\\r";
+          break;
         default:
           if (c < 0x20 || c == 0x7f) {
             out += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
@@ -275,11 +320,21 @@ void YamlChild(std::string& out, const Value& v, int indent) {
 void Yaml(std::string& out, const Value& v, int indent, bool in_list) {
   std::string pad(static_cast<size_t>(indent), ' ');
   switch (v.kind()) {
-    case Value::Kind::kNull: out += "null"; return;
-    case Value::Kind::kBool: out += v.bool_value() ? "true" : "false"; return;
-    case Value::Kind::kInt: out += std::to_string(v.int_value()); return;
-    case Value::Kind::kDouble: out += FormatDouble(v.double_value()); return;
-    case Value::Kind::kString: YamlString(out, v.string_value()); return;
+    case Value::Kind::kNull:
+      out += "null";
+      return;
+    case Value::Kind::kBool:
+      out += v.bool_value() ? "true" : "false";
+      return;
+    case Value::Kind::kInt:
+      out += std::to_string(v.int_value());
+      return;
+    case Value::Kind::kDouble:
+      out += FormatDouble(v.double_value());
+      return;
+    case Value::Kind::kString:
+      YamlString(out, v.string_value());
+      return;
     case Value::Kind::kList: {
       if (v.list().empty()) {
         out += "[]";

@@ -62,7 +62,8 @@ class Value {
   /// Sets or replaces an entry of a map.
   Value& Set(std::string_view key, Value value);
 
-  /// The text of a string, or the original text of an expanded scalar (`${env:X}` keeps `0123` as written); else nothing.
+  /// The text of a string, or the original text of an expanded scalar (`${env:X}` keeps `0123` as written); else
+  /// nothing.
   const std::string* AsText() const;
   /// A scalar as text: its original text, or what it would be written as. Nothing for lists and maps.
   std::optional<std::string> ScalarText() const;

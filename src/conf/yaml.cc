@@ -42,7 +42,8 @@ class Composer {
     if (have_) yaml_event_delete(&event_);
     have_ = false;
     if (!yaml_parser_parse(&parser_, &event_)) {
-      Mark m{source_, static_cast<int>(parser_.problem_mark.line) + 1, static_cast<int>(parser_.problem_mark.column) + 1};
+      Mark m{source_, static_cast<int>(parser_.problem_mark.line) + 1,
+             static_cast<int>(parser_.problem_mark.column) + 1};
       return Fault(m, parser_.problem ? parser_.problem : "not valid YAML");
     }
     have_ = true;
@@ -63,13 +64,16 @@ class Composer {
   bool Node(Value& out, int depth) {
     Mark mark = Here();
     if (depth > kMaxDepth) return Fault(mark, "nested too deeply");
-    if (++nodes_ > kMaxNodes) return Fault(mark, "the document has too many nodes (aliases count each time they are used)");
+    if (++nodes_ > kMaxNodes)
+      return Fault(mark, "the document has too many nodes (aliases count each time they are used)");
     switch (event_.type) {
       case YAML_ALIAS_EVENT: {
         auto it = anchors_.find(Text(event_.data.alias.anchor));
-        if (it == anchors_.end()) return Fault(mark, fmt::format("unknown anchor '{}' referenced", Text(event_.data.alias.anchor)));
+        if (it == anchors_.end())
+          return Fault(mark, fmt::format("unknown anchor '{}' referenced", Text(event_.data.alias.anchor)));
         nodes_ += Size(it->second);
-        if (nodes_ > kMaxNodes) return Fault(mark, "the document has too many nodes (aliases count each time they are used)");
+        if (nodes_ > kMaxNodes)
+          return Fault(mark, "the document has too many nodes (aliases count each time they are used)");
         out = it->second;
         out.set_mark(mark);
         return true;
@@ -82,7 +86,8 @@ class Composer {
           out = Value::String(text);
         } else {
           out = ResolvePlain(text);
-          if (tag == "tag:yaml.org,2002:float" && out.is_int()) out = Value::Double(static_cast<double>(out.int_value()));
+          if (tag == "tag:yaml.org,2002:float" && out.is_int())
+            out = Value::Double(static_cast<double>(out.int_value()));
         }
         out.set_mark(mark);
         Keep(Text(s.anchor), out);
@@ -108,7 +113,8 @@ class Composer {
         Keep(anchor, out);
         return true;
       }
-      default: return Fault(mark, "unexpected end of the document");
+      default:
+        return Fault(mark, "unexpected end of the document");
     }
   }
 

@@ -1,5 +1,5 @@
-// How the collector learns of a component: its names, its configuration and how to make it. A component folder exports one function
-// that returns its Factory; apps/distributions/*.cc lists those functions, nothing registers itself.
+// How the collector learns of a component: its names, its configuration and how to make it. A component folder exports
+// one function that returns its Factory; apps/distributions/*.cc lists those functions, nothing registers itself.
 #pragma once
 
 #include <memory>
@@ -37,8 +37,8 @@ class ConfigOf final : public AnyConfig {
   conf::Value Dump() const override { return conf::Dump(value); }
 };
 
-/// Stability of a component for a signal, in the reference's words ("stable", "beta", "alpha", "development", "deprecated"); empty
-/// when it does not take the signal.
+/// Stability of a component for a signal, in the reference's words ("stable", "beta", "alpha", "development",
+/// "deprecated"); empty when it does not take the signal.
 struct Stability {
   std::string_view traces, metrics, logs, profiles;
   std::string_view extension;
@@ -46,10 +46,14 @@ struct Stability {
   std::vector<std::pair<Signal, Signal>> pairs;
   std::string_view Of(Signal s) const {
     switch (s) {
-      case Signal::kTraces: return traces;
-      case Signal::kMetrics: return metrics;
-      case Signal::kLogs: return logs;
-      case Signal::kProfiles: return profiles;
+      case Signal::kTraces:
+        return traces;
+      case Signal::kMetrics:
+        return metrics;
+      case Signal::kLogs:
+        return logs;
+      case Signal::kProfiles:
+        return profiles;
     }
     return {};
   }
@@ -60,10 +64,10 @@ class Factory {
  public:
   virtual ~Factory() = default;
   Kind kind{};
-  std::string_view type;                   // today's name: "otlp_grpc"
+  std::string_view type;                    // today's name: "otlp_grpc"
   std::vector<std::string_view> old_names;  // deprecated and removed names that still work: "otlp"
-  std::string_view module;                 // what `components` prints: the upstream module that this one stands in for
-  std::string_view summary;                // one line for people
+  std::string_view module;                  // what `components` prints: the upstream module that this one stands in for
+  std::string_view summary;                 // one line for people
   Stability stability;
 
   virtual std::unique_ptr<AnyConfig> NewConfig() const = 0;
@@ -78,7 +82,8 @@ class Factory {
   virtual Result<std::unique_ptr<Extension>> MakeExtension(const AnyConfig&, ExtensionContext) const;
 };
 
-/// A Factory for the configuration struct C. Derive by giving `make` for the right kind; use the Make...Factory functions.
+/// A Factory for the configuration struct C. Derive by giving `make` for the right kind; use the Make...Factory
+/// functions.
 template <class C>
 class FactoryOf final : public Factory {
  public:
