@@ -85,7 +85,7 @@ class Resolver {
         return Fail(Code::kInvalidArgument, "unable to read the file file:{}: {}", opaque, text.error().message);
       return Parse(*text, opaque);
     }
-    if (scheme == "yaml") return Parse(opaque, "yaml:" + (opaque.size() > 40 ? opaque.substr(0, 40) + "..." : opaque));
+    if (scheme == "yaml") return Parse(opaque, "yaml");  // the text itself may hold secrets
     if (scheme == "http" || scheme == "https") {
       if (!sources_.fetch) return Fail(Code::kInvalidArgument, "{}: is not available here", scheme);
       std::string url = std::string(scheme) + ":" + opaque;
