@@ -55,7 +55,8 @@ int UsableCores() {
       ReadNumbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period, ignored);
     }
   }
-  if (quota > 0 && period > 0) cores = std::min<long long>(cores, std::max<long long>(1, (quota + period - 1) / period));
+  if (quota > 0 && period > 0)
+    cores = std::min<long long>(cores, std::max<long long>(1, (quota + period - 1) / period));
   return std::max(cores, 1);
 }
 
@@ -328,7 +329,6 @@ class SocketStream final : public Stream, public Source {
   bool* gone_ = nullptr;  // set while a handler runs: tells it that the stream was destroyed
 };
 
-
 // errno as Go's standard library words it in network errors.
 std::string Reason(int error) {
   std::string text = std::strerror(error);
@@ -338,7 +338,9 @@ std::string Reason(int error) {
   return text;
 }
 
-std::string_view NetworkName(const Address& a) { return a.kind == Address::Kind::kUnix ? "unix" : "tcp"; }
+std::string_view NetworkName(const Address& a) {
+  return a.kind == Address::Kind::kUnix ? "unix" : "tcp";
+}
 
 void PrepareTcp(int fd, const Address& a) {
   if (a.kind == Address::Kind::kUnix) return;
@@ -360,14 +362,17 @@ Address LocalOf(int fd) {
 class SocketListener final : public Listener, public Source {
  public:
   SocketListener(EpollLoop& loop, int fd, Address local, std::function<void(Loop&, std::unique_ptr<Stream>)> on_accept)
-      : loop_(loop), fd_(fd), local_(std::move(local)),
+      : loop_(loop),
+        fd_(fd),
+        local_(std::move(local)),
         on_accept_(std::make_shared<std::function<void(Loop&, std::unique_ptr<Stream>)>>(std::move(on_accept))) {
     loop_.Register(fd_, this, EPOLLIN);
   }
   ~SocketListener() override {
     loop_.Unregister(fd_, this);
     close(fd_);
-    if (local_.kind == Address::Kind::kUnix && !local_.host.empty() && local_.host[0] != '@') unlink(local_.host.c_str());
+    if (local_.kind == Address::Kind::kUnix && !local_.host.empty() && local_.host[0] != '@')
+      unlink(local_.host.c_str());
   }
   const Address& local() const override { return local_; }
   void Pause(bool on) override {
@@ -394,8 +399,8 @@ class SocketListener final : public Listener, public Source {
         (*on_accept_)(loop_, std::make_unique<SocketStream>(loop_, fd, local_, std::move(peer)));
         continue;
       }
-      // Counted at once, so that a burst of connections spreads; the stream counts itself when it is made. An fd that the target
-      // never takes (it stopped) is closed with the process.
+      // Counted at once, so that a burst of connections spreads; the stream counts itself when it is made. An fd that
+      // the target never takes (it stopped) is closed with the process.
       target->streams.fetch_add(1, std::memory_order_relaxed);
       target->Post([target, fd, local = local_, peer = std::move(peer), on_accept = on_accept_]() mutable {
         auto stream = std::make_unique<SocketStream>(*target, fd, std::move(local), std::move(peer));
@@ -408,7 +413,9 @@ class SocketListener final : public Listener, public Source {
  private:
   // Out of descriptors: the backlog waits; trying again at once would only burn the core.
   void Rest() {
-    if (!warned_) loop_.log().Warn("cannot accept connections: out of file descriptors or memory", {{"address", local_.ToString()}});
+    if (!warned_)
+      loop_.log().Warn("cannot accept connections: out of file descriptors or memory",
+                       {{"address", local_.ToString()}});
     warned_ = true;
     loop_.Modify(fd_, this, 0);
     retry_ = loop_.AddTimer(std::chrono::milliseconds(100), [this] {
@@ -468,9 +475,11 @@ class SocketConnecting final : public Connecting, public Source {
     timer_.Cancel();
     if (error) {
       Close();
-      std::string what = fmt::format("dial {} {}: connect: {}", NetworkName(address_),
-                                     address_.kind == Address::Kind::kUnix ? address_.host : address_.ToString(), Reason(error));
-      done(Unexpected(Error{error == ETIMEDOUT ? Code::kDeadlineExceeded : Code::kUnavailable, true, Duration(0), std::move(what)}));
+      std::string what =
+          fmt::format("dial {} {}: connect: {}", NetworkName(address_),
+                      address_.kind == Address::Kind::kUnix ? address_.host : address_.ToString(), Reason(error));
+      done(Unexpected(Error{error == ETIMEDOUT ? Code::kDeadlineExceeded : Code::kUnavailable, true, Duration(0),
+                            std::move(what)}));
       return;
     }
     loop_.Unregister(fd_, this);
@@ -491,7 +500,7 @@ class SocketConnecting final : public Connecting, public Source {
 // A unix socket's file that nobody answers on is a leftover.
 void RemoveStale(const Address& address, const sockaddr_storage& s, socklen_t n) {
   if (address.kind != Address::Kind::kUnix || address.host.empty() || address.host[0] == '@') return;
-  struct stat st{};
+  struct stat st {};
   if (stat(address.host.c_str(), &st) != 0 || !S_ISSOCK(st.st_mode)) return;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return;
@@ -521,7 +530,8 @@ Result<std::unique_ptr<Listener>> EpollLoop::Listen(const Address& address, cons
     close(fd);
     return fail("bind", error);
   }
-  if (address.kind == Address::Kind::kUnix && !address.host.empty() && address.host[0] != '@') chmod(address.host.c_str(), options.unix_mode);
+  if (address.kind == Address::Kind::kUnix && !address.host.empty() && address.host[0] != '@')
+    chmod(address.host.c_str(), options.unix_mode);
   if (listen(fd, options.backlog) < 0) {
     int error = errno;
     close(fd);
@@ -556,7 +566,9 @@ EpollWorld::EpollWorld(int loops, Logger log) : impl_(std::make_unique<Impl>()) 
 
 EpollWorld::~EpollWorld() = default;
 
-const std::vector<Loop*>& EpollWorld::loops() const { return impl_->views; }
+const std::vector<Loop*>& EpollWorld::loops() const {
+  return impl_->views;
+}
 
 void EpollWorld::Run() {
   std::vector<pthread_t> threads;

@@ -1,5 +1,6 @@
-// HTTP/1.1 and 1.0 (RFC 9112). One request at a time: the next one is read when the answer to this one is written. Anything that two
-// parsers could read in two ways (both lengths, folded lines, bare CR, spaces before colons) ends the connection.
+// HTTP/1.1 and 1.0 (RFC 9112). One request at a time: the next one is read when the answer to this one is written.
+// Anything that two parsers could read in two ways (both lengths, folded lines, bare CR, spaces before colons) ends the
+// connection.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -13,7 +14,8 @@ namespace {
 
 bool TokenChar(unsigned char c) {
   static constexpr std::string_view kSymbols = "!#$%&'*+-.^_`|~";
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || kSymbols.find(static_cast<char>(c)) != std::string_view::npos;
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         kSymbols.find(static_cast<char>(c)) != std::string_view::npos;
 }
 
 bool HasToken(std::string_view list, std::string_view token) {
@@ -22,7 +24,9 @@ bool HasToken(std::string_view list, std::string_view token) {
     list.remove_prefix(std::min(list.size(), item.size() + 1));
     while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
     while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
-    if (item.size() == token.size() && std::equal(item.begin(), item.end(), token.begin(), [](char a, char b) { return (a | 0x20) == b; })) return true;
+    if (item.size() == token.size() &&
+        std::equal(item.begin(), item.end(), token.begin(), [](char a, char b) { return (a | 0x20) == b; }))
+      return true;
   }
   return false;
 }
@@ -58,13 +62,15 @@ class Http1Connection final : public Connection, public ServerCall {
     if (!gone) gone_ = nullptr;
   }
 
+  using ServerCall::Respond;
   Loop& loop() override { return *state_.loop; }
 
   void Respond(int status, std::span<const Header> headers, Slice body) override {
     if (answered_) return;
     answered_ = true;
     std::shared_ptr<RequestHandler> keep = handler_;  // it may be the caller
-    // A body that was not read to its end cannot be skipped without reading it: small rests are, others end the connection.
+    // A body that was not read to its end cannot be skipped without reading it: small rests are, others end the
+    // connection.
     bool rest = state_machine_ == kBody || state_machine_ == kChunk;
     if (rest) keep_alive_ = keep_alive_ && chunk_state_ == kNone && remaining_ <= kSkip;
     if (expect_continue_) keep_alive_ = false;
@@ -74,8 +80,10 @@ class Http1Connection final : public Connection, public ServerCall {
     fmt::format_to(out, "HTTP/1.1 {} {}\r\n", status, HttpReason(status));
     for (auto& h : headers) fmt::format_to(out, "{}: {}\r\n", h.name, h.value);
     if (!no_body) fmt::format_to(out, "content-length: {}\r\n", body.size());
-    if (!keep_alive_) out_ += "connection: close\r\n";
-    else if (http10_) out_ += "connection: keep-alive\r\n";
+    if (!keep_alive_)
+      out_ += "connection: close\r\n";
+    else if (http10_)
+      out_ += "connection: keep-alive\r\n";
     out_ += "\r\n";
     if (!no_body && !head_request_) out_.append(body.view());
     if (in_process_) return;  // Process goes on when the call stack is back there
@@ -87,7 +95,8 @@ class Http1Connection final : public Connection, public ServerCall {
   }
 
   void RespondGrpc(const GrpcStatus& status, Slice, std::span<const Header>) override {
-    Respond(415, {{"content-type", "text/plain"}}, Slice::CopyOf(fmt::format("gRPC needs HTTP/2 ({})", status.message), server_.budget));
+    Respond(415, {{"content-type", "text/plain"}},
+            Slice::CopyOf(fmt::format("gRPC needs HTTP/2 ({})", status.message), server_.budget));
   }
 
   bool Check(MonoTime now) override {
@@ -182,10 +191,14 @@ class Http1Connection final : public Connection, public ServerCall {
   // One step of the state machine; false when it must wait (for bytes or for the answer).
   bool Step(std::string_view& bytes) {
     switch (state_machine_) {
-      case kHead: return Head(bytes);
-      case kBody: return Body(bytes);
-      case kChunk: return Chunk(bytes);
-      case kWait: return false;
+      case kHead:
+        return Head(bytes);
+      case kBody:
+        return Body(bytes);
+      case kChunk:
+        return Chunk(bytes);
+      case kWait:
+        return false;
     }
     return false;
   }
@@ -246,9 +259,11 @@ class Http1Connection final : public Connection, public ServerCall {
     for (unsigned char c : head.method) {
       if (!TokenChar(c)) return Bad(400, "malformed method");
     }
-    if (version != "HTTP/1.1" && version != "HTTP/1.0") return Bad(505, "only HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here");
+    if (version != "HTTP/1.1" && version != "HTTP/1.0")
+      return Bad(505, "only HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here");
     http10_ = version == "HTTP/1.0";
-    if (target.find_first_of(" \t\r\n") != std::string_view::npos || target.empty()) return Bad(400, "malformed request target");
+    if (target.find_first_of(" \t\r\n") != std::string_view::npos || target.empty())
+      return Bad(400, "malformed request target");
     if (target[0] != '/') {
       // absolute-form, as sent to proxies
       size_t scheme = target.find("://");
@@ -282,13 +297,15 @@ class Http1Connection final : public Connection, public ServerCall {
       if (name == "content-length") {
         uint64_t n = 0;
         auto [end, err] = std::from_chars(value.data(), value.data() + value.size(), n);
-        if (err != std::errc() || end != value.data() + value.size() || value.empty() || n > INT64_MAX || (have_length && n != length)) {
+        if (err != std::errc() || end != value.data() + value.size() || value.empty() || n > INT64_MAX ||
+            (have_length && n != length)) {
           return Bad(400, "bad Content-Length");
         }
         have_length = true;
         length = n;
       } else if (name == "transfer-encoding") {
-        if (chunked || !HasToken(value, "chunked") || value.find(',') != std::string_view::npos) return Bad(501, "unsupported transfer encoding");
+        if (chunked || !HasToken(value, "chunked") || value.find(',') != std::string_view::npos)
+          return Bad(501, "unsupported transfer encoding");
         chunked = true;
       } else if (name == "connection") {
         connection_close = connection_close || HasToken(value, "close");
@@ -411,7 +428,8 @@ class Http1Connection final : public Connection, public ServerCall {
       while (!digits.empty() && (digits.back() == ' ' || digits.back() == '\t')) digits.remove_suffix(1);
       uint64_t n = 0;
       auto [end, err] = std::from_chars(digits.data(), digits.data() + digits.size(), n, 16);
-      if (digits.empty() || err != std::errc() || end != digits.data() + digits.size() || n > INT64_MAX) return Bad(400, "malformed chunk size");
+      if (digits.empty() || err != std::errc() || end != digits.data() + digits.size() || n > INT64_MAX)
+        return Bad(400, "malformed chunk size");
       remaining_ = n;
       chunk_state_ = n ? kData : kTrailer;
     } else if (line.empty()) {
@@ -473,7 +491,8 @@ class Http1Connection final : public Connection, public ServerCall {
   size_t remaining_ = 0;
   uint64_t requests_ = 0;
   int trailers_ = 0;
-  bool keep_alive_ = true, http10_ = false, head_request_ = false, answered_ = false, expect_continue_ = false, closing_ = false;
+  bool keep_alive_ = true, http10_ = false, head_request_ = false, answered_ = false, expect_continue_ = false,
+       closing_ = false;
   bool in_process_ = false;
   bool* gone_ = nullptr;  // set while this is on the call stack
   MonoTime head_since_{}, request_since_{};
@@ -481,10 +500,13 @@ class Http1Connection final : public Connection, public ServerCall {
 
 }  // namespace
 
-std::unique_ptr<Connection> NewHttp1Connection(HttpServer::Shared& server, LoopState& state, std::unique_ptr<Stream> stream) {
+std::unique_ptr<Connection> NewHttp1Connection(HttpServer::Shared& server, LoopState& state,
+                                               std::unique_ptr<Stream> stream) {
   return std::make_unique<Http1Connection>(server, state, std::move(stream));
 }
 
-void FeedHttp1(Connection& connection, std::string_view bytes) { static_cast<Http1Connection&>(connection).Feed(bytes); }
+void FeedHttp1(Connection& connection, std::string_view bytes) {
+  static_cast<Http1Connection&>(connection).Feed(bytes);
+}
 
 }  // namespace naru::net

@@ -6,16 +6,18 @@
 #include <cstring>
 
 #include "net/http_connection.h"
-#include "wire/base64.h"
+#include "wire/hash.h"
 
 namespace naru::net {
 namespace {
 
 class Http2Connection;
 
+constexpr size_t kDiscard = 256 << 10;
+
 nghttp2_nv Nv(std::string_view name, std::string_view value) {
-  return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())), reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(),
-          value.size(), NGHTTP2_NV_FLAG_NONE};
+  return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
+          reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 // For names and values that live as long as the program.
 nghttp2_nv StaticNv(std::string_view name, std::string_view value) {
@@ -28,6 +30,7 @@ nghttp2_nv StaticNv(std::string_view name, std::string_view value) {
 class Call final : public ServerCall {
  public:
   Call(Http2Connection& c, int32_t id) : connection(c), id(id) {}
+  using ServerCall::Respond;
   Loop& loop() override;
   void Respond(int status, std::span<const Header> headers, Slice body) override;
   void RespondGrpc(const GrpcStatus& status, Slice message, std::span<const Header> extra) override;
@@ -50,7 +53,7 @@ class Call final : public ServerCall {
   bool trailers = false;  // gRPC: grpc-status 0 follows the message
   std::vector<std::pair<std::string, std::string>> extra;
   MonoTime since{};
-  Call** list_prev = nullptr;
+  size_t discarded = 0;  // body bytes that came after the answer
 };
 
 class Http2Connection final : public Connection {
@@ -67,7 +70,8 @@ class Http2Connection final : public Connection {
     age_limit_ = o.max_connection_age;
     if (age_limit_ > Duration(0)) {
       // +-10 % so that many connections made together do not all come back together.
-      age_limit_ = Duration(static_cast<int64_t>(static_cast<double>(age_limit_.count()) * (0.9 + 0.2 * state.loop->random().Unit())));
+      age_limit_ = Duration(
+          static_cast<int64_t>(static_cast<double>(age_limit_.count()) * (0.9 + 0.2 * state.loop->random().Unit())));
     }
   }
   ~Http2Connection() override {
@@ -274,12 +278,13 @@ class Http2Connection final : public Connection {
     return 0;
   }
 
-  static int OnHeader(nghttp2_session*, const nghttp2_frame* f, const uint8_t* name, size_t nlen, const uint8_t* value, size_t vlen, uint8_t,
-                      void* user) {
+  static int OnHeader(nghttp2_session*, const nghttp2_frame* f, const uint8_t* name, size_t nlen, const uint8_t* value,
+                      size_t vlen, uint8_t, void* user) {
     auto& c = Of(user);
     if (f->hd.type != NGHTTP2_HEADERS || f->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     auto& o = c.server_.options;
-    if (c.header_overflow_ || c.header_text_.size() + nlen + vlen > o.max_header_bytes || c.header_spans_.size() >= o.max_headers) {
+    if (c.header_overflow_ || c.header_text_.size() + nlen + vlen > o.max_header_bytes ||
+        c.header_spans_.size() >= o.max_headers) {
       c.header_overflow_ = true;
       return 0;
     }
@@ -303,10 +308,14 @@ class Http2Connection final : public Connection {
     head.headers.all().reserve(header_spans_.size());
     for (auto& s : header_spans_) {
       std::string_view name(header_text_.data() + s.at, s.name), value(header_text_.data() + s.at + s.name, s.value);
-      if (name == ":method") head.method = value;
-      else if (name == ":path") head.path = value;
-      else if (name == ":authority") head.authority = value;
-      else if (!name.empty() && name[0] != ':') head.headers.all().push_back({name, value});
+      if (name == ":method")
+        head.method = value;
+      else if (name == ":path")
+        head.path = value;
+      else if (name == ":authority")
+        head.authority = value;
+      else if (!name.empty() && name[0] != ':')
+        head.headers.all().push_back({name, value});
     }
     size_t q = head.path.find('?');
     if (q != std::string_view::npos) {
@@ -314,7 +323,8 @@ class Http2Connection final : public Connection {
       head.path = head.path.substr(0, q);
     }
     std::string_view type = head.headers.Get("content-type");
-    head.grpc = c.grpc = type.rfind("application/grpc", 0) == 0 && (type.size() == 16 || type[16] == '+' || type[16] == ';');
+    head.grpc = c.grpc =
+        type.rfind("application/grpc", 0) == 0 && (type.size() == 16 || type[16] == '+' || type[16] == ';');
     c.head_method = head.method == "HEAD";
     std::string_view length = head.headers.Get("content-length");
     if (!length.empty()) head.content_length = std::atoll(std::string(length).c_str());
@@ -342,7 +352,8 @@ class Http2Connection final : public Connection {
         [[fallthrough]];
       case NGHTTP2_DATA:
         if (f->hd.flags & NGHTTP2_FLAG_END_STREAM) {
-          if (auto* call = static_cast<Call*>(nghttp2_session_get_stream_user_data(session, f->hd.stream_id))) call->End();
+          if (auto* call = static_cast<Call*>(nghttp2_session_get_stream_user_data(session, f->hd.stream_id)))
+            call->End();
         }
         break;
       case NGHTTP2_PING:
@@ -353,7 +364,8 @@ class Http2Connection final : public Connection {
           c.JudgePing();
         }
         break;
-      default: break;
+      default:
+        break;
     }
     return 0;
   }
@@ -362,22 +374,29 @@ class Http2Connection final : public Connection {
   void JudgePing() {
     auto& o = server_.options;
     MonoTime now = active_;
-    Duration least = calls_.empty() && !o.permit_pings_without_stream ? Duration(std::chrono::hours(2)) : o.min_ping_interval;
+    Duration least =
+        calls_.empty() && !o.permit_pings_without_stream ? Duration(std::chrono::hours(2)) : o.min_ping_interval;
     bool early = last_ping_ != MonoTime() && now - last_ping_ < least;
     last_ping_ = now;
     if (!early) return;
     if (++ping_strikes_ <= 2) return;
     server_.stats.too_many_pings.fetch_add(1, std::memory_order_relaxed);
     static constexpr std::string_view kDebug = "too_many_pings";
-    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_ENHANCE_YOUR_CALM,
-                          reinterpret_cast<const uint8_t*>(kDebug.data()), kDebug.size());
+    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
+                          NGHTTP2_ENHANCE_YOUR_CALM, reinterpret_cast<const uint8_t*>(kDebug.data()), kDebug.size());
     nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   static int OnData(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t n, void* user) {
     auto& c = Of(user);
     c.ping_strikes_ = 0;
-    if (auto* call = static_cast<Call*>(nghttp2_session_get_stream_user_data(session, id))) call->Body(data, n);
+    if (auto* call = static_cast<Call*>(nghttp2_session_get_stream_user_data(session, id))) {
+      call->Body(data, n);
+      // A body that nobody reads is thrown away; a client that goes on and on is told to stop.
+      if (call->answered && call->discarded <= kDiscard && (call->discarded += n) > kDiscard) {
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+      }
+    }
     c.Consumed(id, n);
     return 0;
   }
@@ -433,8 +452,8 @@ class Http2Connection final : public Connection {
   std::vector<Span> header_spans_;
   std::vector<std::pair<int32_t, size_t>> withheld_;
   Timer resume_;
-  bool header_overflow_ = false, in_session_ = false, draining_ = false, final_goaway_ = false, closing_ = false, saw_preface_ = false, aged_ = false,
-       ping_sent_ = false;
+  bool header_overflow_ = false, in_session_ = false, draining_ = false, final_goaway_ = false, closing_ = false,
+       saw_preface_ = false, aged_ = false, ping_sent_ = false;
   bool* gone_ = nullptr;
   Duration age_limit_{0};
   MonoTime aged_at_{}, ping_at_{}, last_ping_{};
@@ -442,7 +461,9 @@ class Http2Connection final : public Connection {
   Charge session_charge_;
 };
 
-Loop& Call::loop() { return connection.loop(); }
+Loop& Call::loop() {
+  return connection.loop();
+}
 
 bool Call::Body(const uint8_t* data, size_t n) {
   while (n > 0 && handler && !answered) {
@@ -468,8 +489,10 @@ bool Call::Body(const uint8_t* data, size_t n) {
     std::span<uint8_t> into = handler->Reserve(grpc ? message_left : 0);
     if (into.empty() || answered) {
       if (!answered) {
-        if (grpc) RespondGrpc({Code::kInternal, "message refused", {}}, Slice(), {});
-        else Respond(500, {}, Slice());
+        if (grpc)
+          RespondGrpc({Code::kInternal, "message refused", {}}, Slice(), {});
+        else
+          Respond(500, {}, Slice());
       }
       return false;
     }
@@ -489,14 +512,16 @@ void Call::End() {
   ended = true;
   if (!handler || answered) return;
   if (grpc && (prefix_seen < 5 || message_left > 0)) {
-    RespondGrpc({Code::kInternal, prefix_seen == 0 ? "no message in a unary call" : "the message is cut off", {}}, Slice(), {});
+    RespondGrpc({Code::kInternal, prefix_seen == 0 ? "no message in a unary call" : "the message is cut off", {}},
+                Slice(), {});
     return;
   }
   auto h = handler;
   h->OnEnd();
 }
 
-ssize_t ReadBody(nghttp2_session* session, int32_t id, uint8_t* buffer, size_t length, uint32_t* flags, nghttp2_data_source* source, void*) {
+ssize_t ReadBody(nghttp2_session* session, int32_t id, uint8_t* buffer, size_t length, uint32_t* flags,
+                 nghttp2_data_source* source, void*) {
   auto& c = *static_cast<Call*>(source->ptr);
   size_t n = std::min(length, c.body.size() - c.body_at);
   if (n) std::memcpy(buffer, c.body.data() + c.body_at, n);
@@ -528,9 +553,8 @@ void Call::Respond(int status, std::span<const Header> headers, Slice answer) {
   nghttp2_data_provider provider{};
   provider.source.ptr = this;
   provider.read_callback = ReadBody;
-  nghttp2_submit_response(connection.session(), id, nv.data(), nv.size(), no_body || body.empty() ? nullptr : &provider);
-  // The client need not go on with a body that nobody reads.
-  if (!ended) nghttp2_submit_rst_stream(connection.session(), NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+  nghttp2_submit_response(connection.session(), id, nv.data(), nv.size(),
+                          no_body || body.empty() ? nullptr : &provider);
   connection.Kick();
 }
 
@@ -546,7 +570,8 @@ void Call::RespondGrpc(const GrpcStatus& status, Slice message, std::span<const 
     } else {
       BufferRef b = Buffer::Allocate(message.size() + 5, connection.server().budget);
       auto n = static_cast<uint32_t>(message.size());
-      uint8_t head[5] = {0, static_cast<uint8_t>(n >> 24), static_cast<uint8_t>(n >> 16), static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
+      uint8_t head[5] = {0, static_cast<uint8_t>(n >> 24), static_cast<uint8_t>(n >> 16), static_cast<uint8_t>(n >> 8),
+                         static_cast<uint8_t>(n)};
       std::memcpy(b->data(), head, 5);
       std::memcpy(b->data() + 5, message.data(), message.size());
       body = Slice(std::move(b), message.size() + 5);
@@ -559,25 +584,28 @@ void Call::RespondGrpc(const GrpcStatus& status, Slice message, std::span<const 
     provider.read_callback = ReadBody;
     nghttp2_submit_response(session, id, kHead, 2, &provider);
   } else {
-    std::string code = std::to_string(static_cast<int>(status.code)), text = GrpcMessageEncode(status.message.substr(0, 4096));
+    std::string code = std::to_string(static_cast<int>(status.code)),
+                text = GrpcMessageEncode(status.message.substr(0, 4096));
     std::string details = wire::Base64Encode(status.details);
     while (!details.empty() && details.back() == '=') details.pop_back();
-    std::vector<nghttp2_nv> nv = {StaticNv(":status", "200"), StaticNv("content-type", "application/grpc"), Nv("grpc-status", code),
-                                  Nv("grpc-message", text)};
+    std::vector<nghttp2_nv> nv = {StaticNv(":status", "200"), StaticNv("content-type", "application/grpc"),
+                                  Nv("grpc-status", code), Nv("grpc-message", text)};
     if (!details.empty()) nv.push_back(Nv("grpc-status-details-bin", details));
     for (auto& h : more) nv.push_back(Nv(h.name, h.value));
     nghttp2_submit_response(session, id, nv.data(), nv.size(), nullptr);
-    if (!ended) nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
   }
   connection.Kick();
 }
 
 }  // namespace
 
-std::unique_ptr<Connection> NewHttp2Connection(HttpServer::Shared& server, LoopState& state, std::unique_ptr<Stream> stream) {
+std::unique_ptr<Connection> NewHttp2Connection(HttpServer::Shared& server, LoopState& state,
+                                               std::unique_ptr<Stream> stream) {
   return std::make_unique<Http2Connection>(server, state, std::move(stream));
 }
 
-void FeedHttp2(Connection& connection, std::string_view bytes) { static_cast<Http2Connection&>(connection).Feed(bytes); }
+void FeedHttp2(Connection& connection, std::string_view bytes) {
+  static_cast<Http2Connection&>(connection).Feed(bytes);
+}
 
 }  // namespace naru::net

@@ -77,10 +77,13 @@ class Connection : public StreamHandler {
   Charge charge_;
 };
 
-std::unique_ptr<Connection> NewHttp1Connection(HttpServer::Shared& server, LoopState& state, std::unique_ptr<Stream> stream);
-std::unique_ptr<Connection> NewHttp2Connection(HttpServer::Shared& server, LoopState& state, std::unique_ptr<Stream> stream);
+std::unique_ptr<Connection> NewHttp1Connection(HttpServer::Shared& server, LoopState& state,
+                                               std::unique_ptr<Stream> stream);
+std::unique_ptr<Connection> NewHttp2Connection(HttpServer::Shared& server, LoopState& state,
+                                               std::unique_ptr<Stream> stream);
 /// Reads the first bytes of a plain connection and turns into one of the two above.
-std::unique_ptr<Connection> NewSniffingConnection(HttpServer::Shared& server, LoopState& state, std::unique_ptr<Stream> stream);
+std::unique_ptr<Connection> NewSniffingConnection(HttpServer::Shared& server, LoopState& state,
+                                                  std::unique_ptr<Stream> stream);
 /// Feeds bytes that were read before the connection was made.
 void FeedHttp1(Connection& connection, std::string_view bytes);
 void FeedHttp2(Connection& connection, std::string_view bytes);

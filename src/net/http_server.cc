@@ -69,7 +69,8 @@ class SniffingConnection final : public Connection {
     auto place = self;
     std::string seen = std::move(seen_);
     bool want_h2 = h2 && server.options.http2;
-    auto next = want_h2 ? NewHttp2Connection(server, state, std::move(stream_)) : NewHttp1Connection(server, state, std::move(stream_));
+    auto next = want_h2 ? NewHttp2Connection(server, state, std::move(stream_))
+                        : NewHttp1Connection(server, state, std::move(stream_));
     next->self = place;
     Connection& connection = *next;
     std::unique_ptr<Connection> me = std::move(*place);
@@ -93,7 +94,8 @@ class SniffingConnection final : public Connection {
 
 }  // namespace
 
-std::unique_ptr<Connection> NewSniffingConnection(HttpServer::Shared& server, LoopState& state, std::unique_ptr<Stream> stream) {
+std::unique_ptr<Connection> NewSniffingConnection(HttpServer::Shared& server, LoopState& state,
+                                                  std::unique_ptr<Stream> stream) {
   return std::make_unique<SniffingConnection>(server, state, std::move(stream));
 }
 
@@ -120,7 +122,9 @@ void HttpServer::Shared::Sweep(LoopState& state) {
     return;  // the next connection starts the timer again
   }
   Duration next = std::chrono::seconds(1);
-  if (state.draining) next = std::clamp(Duration(state.deadline - now), Duration(std::chrono::milliseconds(1)), Duration(std::chrono::milliseconds(50)));
+  if (state.draining)
+    next = std::clamp(Duration(state.deadline - now), Duration(std::chrono::milliseconds(1)),
+                      Duration(std::chrono::milliseconds(50)));
   state.sweep = state.loop->AddTimer(next, [this, &state] { Sweep(state); });
 }
 
@@ -146,7 +150,9 @@ HttpServer::HttpServer(std::vector<Loop*> loops, HttpServerOptions options, Serv
 
 HttpServer::~HttpServer() = default;
 
-const HttpServerStats& HttpServer::stats() const { return shared_->stats; }
+const HttpServerStats& HttpServer::stats() const {
+  return shared_->stats;
+}
 
 void HttpServer::Accept(Loop& loop, std::unique_ptr<Stream> stream) {
   Shared& s = *shared_;
@@ -198,7 +204,9 @@ void HttpServer::Shutdown(MonoTime deadline, std::function<void()> done) {
 
 std::string PercentDecode(std::string_view text) {
   std::string out;
-  auto hex = [](char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1; };
+  auto hex = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+  };
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%' && i + 2 < text.size() && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
       out += static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
@@ -241,32 +249,58 @@ std::string QueryValue(std::string_view query, std::string_view key) {
 
 std::string_view HttpReason(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 301: return "Moved Permanently";
-    case 302: return "Found";
-    case 307: return "Temporary Redirect";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 411: return "Length Required";
-    case 413: return "Request Entity Too Large";
-    case 414: return "Request URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 417: return "Expectation Failed";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Status";
+    case 200:
+      return "OK";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 307:
+      return "Temporary Redirect";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 411:
+      return "Length Required";
+    case 413:
+      return "Request Entity Too Large";
+    case 414:
+      return "Request URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Status";
   }
 }
 

@@ -1,11 +1,13 @@
 // Serving HTTP/1.1, HTTP/2 and gRPC on accepted streams.
 //
-// A server is given streams by whoever listens (so that a listener can outlive a server) and asks its Service about every request as
-// soon as the head is complete: the service answers at once or returns a handler that takes the body. Body bytes are written straight
-// into memory that the handler gives, once: an HTTP/1.1 body is received there by the kernel, an HTTP/2 body is copied there from its
-// DATA frames. For gRPC the five-byte prefix is taken off and checked here, and a handler sees exactly one message.
+// A server is given streams by whoever listens (so that a listener can outlive a server) and asks its Service about
+// every request as soon as the head is complete: the service answers at once or returns a handler that takes the body.
+// Body bytes are written straight into memory that the handler gives, once: an HTTP/1.1 body is received there by the
+// kernel, an HTTP/2 body is copied there from its DATA frames. For gRPC the five-byte prefix is taken off and checked
+// here, and a handler sees exactly one message.
 //
-// Threads: a connection lives on the loop that it was accepted for; its requests, calls and handlers are used on that loop only.
+// Threads: a connection lives on the loop that it was accepted for; its requests, calls and handlers are used on that
+// loop only.
 #pragma once
 
 #include <atomic>
@@ -17,8 +19,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/buffer.h"
 #include "base/budget.h"
+#include "base/buffer.h"
 #include "base/result.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -52,8 +54,8 @@ struct RequestHead {
   std::string_view authority;
   Headers headers;
   bool http2 = false;
-  bool grpc = false;             // HTTP/2 with content-type application/grpc*
-  int64_t content_length = -1;   // -1: not known
+  bool grpc = false;            // HTTP/2 with content-type application/grpc*
+  int64_t content_length = -1;  // -1: not known
   const Address* peer = nullptr;
   const TlsInfo* tls = nullptr;  // null on plain connections
 };
@@ -66,8 +68,8 @@ struct GrpcStatus {
   std::string_view details;
 };
 
-/// The answering side of a request. Answer exactly once. The reference that OnRequest gets stays valid until the call is answered, or
-/// until the handler's OnAbort.
+/// The answering side of a request. Answer exactly once. The reference that OnRequest gets stays valid until the call
+/// is answered, or until the handler's OnAbort.
 class ServerCall {
  public:
   virtual Loop& loop() = 0;
@@ -86,14 +88,15 @@ class ServerCall {
 class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
-  /// gRPC only, before the message's bytes: whether it is compressed, and its length. Answer the call and return false to refuse.
+  /// gRPC only, before the message's bytes: whether it is compressed, and its length. Answer the call and return false
+  /// to refuse.
   virtual bool OnMessage(bool compressed, uint32_t length) {
     (void)compressed;
     (void)length;
     return true;
   }
-  /// Memory for the next body bytes: at least one byte. An empty span refuses: answer the call before. `expected` says how many more are
-  /// known to come (0: not known); never allocate by it without a cap.
+  /// Memory for the next body bytes: at least one byte. An empty span refuses: answer the call before. `expected` says
+  /// how many more are known to come (0: not known); never allocate by it without a cap.
   virtual std::span<uint8_t> Reserve(size_t expected) = 0;
   /// `n` bytes are in the memory that Reserve gave.
   virtual void Commit(size_t n) = 0;
@@ -137,8 +140,8 @@ struct HttpServerOptions {
 
 /// Why requests and connections ended badly. Thread-safe counters.
 struct HttpServerStats {
-  std::atomic<uint64_t> connections{0}, connections_open{0}, connections_refused{0}, protocol_errors{0}, timeouts{0}, aborted{0}, requests{0},
-      headers_too_large{0}, too_many_pings{0};
+  std::atomic<uint64_t> connections{0}, connections_open{0}, connections_refused{0}, protocol_errors{0}, timeouts{0},
+      aborted{0}, requests{0}, headers_too_large{0}, too_many_pings{0};
 };
 
 class HttpServer {
@@ -150,8 +153,8 @@ class HttpServer {
 
   /// Serves a connection, on its loop's thread.
   void Accept(Loop& loop, std::unique_ptr<Stream> stream);
-  /// Lets requests under way finish until `deadline` (HTTP/2: GOAWAY; HTTP/1.1: Connection: close), then closes what is left. `done` runs
-  /// on loop 0's thread. Call once, on loop 0's thread; accept nothing afterwards.
+  /// Lets requests under way finish until `deadline` (HTTP/2: GOAWAY; HTTP/1.1: Connection: close), then closes what is
+  /// left. `done` runs on loop 0's thread. Call once, on loop 0's thread; accept nothing afterwards.
   void Shutdown(MonoTime deadline, std::function<void()> done);
   const HttpServerStats& stats() const;
 

@@ -1,5 +1,6 @@
-// The event loop: one thread, one poller, timers, and work posted from other threads. The interface has a real form (epoll,
-// net/epoll_loop.h) and a simulated one (testkit/sim_world.h) in which time, network faults and scheduling follow a seed.
+// The event loop: one thread, one poller, timers, and work posted from other threads. The interface has a real form
+// (epoll, net/epoll_loop.h) and a simulated one (testkit/sim_world.h) in which time, network faults and scheduling
+// follow a seed.
 //
 // Threads: everything here is called on the loop's own thread, except Post(), which is for every thread.
 #pragma once
@@ -39,7 +40,8 @@ class Loop {
  public:
   virtual ~Loop() = default;
 
-  /// The position of this loop among those of its world: 0 .. world.loops()-1. Components keep per-loop state in arrays by it.
+  /// The position of this loop among those of its world: 0 .. world.loops()-1. Components keep per-loop state in arrays
+  /// by it.
   virtual int index() const = 0;
   virtual Clock& clock() = 0;
   virtual Random& random() = 0;
@@ -47,19 +49,20 @@ class Loop {
 
   /// Runs `fn` once on the loop's thread after `delay` (at the next turn when zero or less).
   [[nodiscard]] virtual Timer AddTimer(Duration delay, std::function<void()> fn) = 0;
-  /// Runs `fn` on the loop's thread at the next turn. Any thread. After the loop has stopped the function is destroyed, not run.
+  /// Runs `fn` on the loop's thread at the next turn. Any thread. After the loop has stopped the function is destroyed,
+  /// not run.
   virtual void Post(std::function<void()> fn) = 0;
   /// True when the caller is on this loop's thread.
   virtual bool InLoop() const = 0;
 
-  /// Listens on a numeric address or unix path. Every accepted stream goes to `on_accept` on the loop that the world chose
-  /// (the least loaded one); so `on_accept` may run on any loop's thread.
+  /// Listens on a numeric address or unix path. Every accepted stream goes to `on_accept` on the loop that the world
+  /// chose (the least loaded one); so `on_accept` may run on any loop's thread.
   virtual Result<std::unique_ptr<Listener>> Listen(const Address& address, const ListenOptions& options,
                                                    std::function<void(Loop&, std::unique_ptr<Stream>)> on_accept) = 0;
-  /// Starts a connection to a numeric address or unix path; `done` is called once, later, on this loop, with a connected stream or
-  /// the reason. Destroying the returned handle cancels it and `done` is not called.
-  [[nodiscard]] virtual std::unique_ptr<Connecting> Connect(const Address& address, Duration timeout,
-                                                            std::function<void(Result<std::unique_ptr<Stream>>)> done) = 0;
+  /// Starts a connection to a numeric address or unix path; `done` is called once, later, on this loop, with a
+  /// connected stream or the reason. Destroying the returned handle cancels it and `done` is not called.
+  [[nodiscard]] virtual std::unique_ptr<Connecting> Connect(
+      const Address& address, Duration timeout, std::function<void(Result<std::unique_ptr<Stream>>)> done) = 0;
 
   /// The loop whose thread this is, or null.
   static Loop* Current();
@@ -84,6 +87,8 @@ inline void Timer::Cancel() {
   if (loop_) loop_->CancelTimer(id_);
   loop_ = nullptr;
 }
-inline bool Timer::pending() const { return loop_ && loop_->TimerPending(id_); }
+inline bool Timer::pending() const {
+  return loop_ && loop_->TimerPending(id_);
+}
 
 }  // namespace naru::net

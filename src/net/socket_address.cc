@@ -14,9 +14,12 @@ namespace naru::net {
 
 std::string Address::ToString() const {
   switch (kind) {
-    case Kind::kIpv4: return fmt::format("{}:{}", host, port);
-    case Kind::kIpv6: return fmt::format("[{}]:{}", host, port);
-    case Kind::kUnix: return "unix://" + host;
+    case Kind::kIpv4:
+      return fmt::format("{}:{}", host, port);
+    case Kind::kIpv6:
+      return fmt::format("[{}]:{}", host, port);
+    case Kind::kUnix:
+      return "unix://" + host;
   }
   return host;
 }
@@ -26,14 +29,17 @@ bool Address::IsLoopback() const {
   return kind == Kind::kIpv4 ? host.rfind("127.", 0) == 0 : host == "::1";
 }
 
-bool Address::IsUnspecified() const { return kind != Kind::kUnix && (host == "0.0.0.0" || host == "::"); }
+bool Address::IsUnspecified() const {
+  return kind != Kind::kUnix && (host == "0.0.0.0" || host == "::");
+}
 
 Result<Address> Address::Parse(std::string_view text) {
   Address a;
   if (text.rfind("unix:", 0) == 0) {
     text.remove_prefix(5);
     if (text.rfind("//", 0) == 0) text.remove_prefix(2);
-    if (text.empty() || text.size() >= sizeof(sockaddr_un::sun_path)) return Fail(Code::kInvalidArgument, "the path of a unix socket has 1 to 107 bytes");
+    if (text.empty() || text.size() >= sizeof(sockaddr_un::sun_path))
+      return Fail(Code::kInvalidArgument, "the path of a unix socket has 1 to 107 bytes");
     a.kind = Kind::kUnix;
     a.host = text;
     return a;

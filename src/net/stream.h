@@ -1,5 +1,5 @@
-// Streams of bytes, listeners and addresses: what the loop hands out. A plain socket, TLS over one, and a simulated connection all
-// look like a Stream; HTTP is written against it alone.
+// Streams of bytes, listeners and addresses: what the loop hands out. A plain socket, TLS over one, and a simulated
+// connection all look like a Stream; HTTP is written against it alone.
 #pragma once
 
 #include <sys/uio.h>
@@ -27,8 +27,8 @@ struct Address {
   std::string ToString() const;
   bool IsLoopback() const;
   bool IsUnspecified() const;
-  /// Parses a numeric "host:port", "[v6]:port", ":port" (all interfaces, as in Go) or "unix:..." address; a host name is an error
-  /// (the resolver turns names into addresses).
+  /// Parses a numeric "host:port", "[v6]:port", ":port" (all interfaces, as in Go) or "unix:..." address; a host name
+  /// is an error (the resolver turns names into addresses).
   static Result<Address> Parse(std::string_view text);
 };
 
