@@ -9,6 +9,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,19 +21,36 @@
 
 namespace naru::otlp {
 
-/// A borrowed list for the length of a call: from a braced list, an array, a vector or a span.
+/// A borrowed list for the length of a call: from a braced list, a vector or a span. A braced list dies with its
+/// statement, so that SpanData and its like are best written in the call that takes them.
 template <class T>
 class List {
  public:
   List() = default;
-  template <size_t N>
-  List(const T (&items)[N]) : data_(items), size_(N) {}  // NOLINT(google-explicit-constructor): braces are the point
-  List(std::span<const T> items) : data_(items.data()), size_(items.size()) {}     // NOLINT
-  List(const std::vector<T>& items) : data_(items.data()), size_(items.size()) {}  // NOLINT
-  const T* begin() const { return data_; }
-  const T* end() const { return data_ + size_; }
-  size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winit-list-lifetime"  // as said above
+#endif
+  List(std::initializer_list<T> items)
+      : data_(items.begin()), size_(items.size()) {}  // NOLINT(google-explicit-constructor)
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+  List(std::span<const T> items) : data_(items.data()), size_(items.size()) {}  // NOLINT(google-explicit-constructor)
+  List(const std::vector<T>& items)
+      : data_(items.data()), size_(items.size()) {}  // NOLINT(google-explicit-constructor)
+  const T* begin() const {
+    return data_;
+  }
+  const T* end() const {
+    return data_ + size_;
+  }
+  size_t size() const {
+    return size_;
+  }
+  bool empty() const {
+    return size_ == 0;
+  }
 
  private:
   const T* data_ = nullptr;

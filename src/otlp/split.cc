@@ -86,6 +86,8 @@ class Splitter {
     return (limits_.max_items == 0 || piece_.items + items <= limits_.max_items) &&
            (limits_.max_bytes == 0 || bytes <= limits_.max_bytes);
   }
+  // No further item fits. Flushing then, at the boundary of a resource, saves cutting the next one.
+  bool Full() const { return limits_.max_items != 0 && piece_.items >= limits_.max_items; }
   // Bytes of the whole piece when `size` bytes are appended to the message at `level`.
   uint64_t BytesWith(int level, uint64_t size) const {
     uint64_t n = levels_[level].own + size;
@@ -294,6 +296,7 @@ Status Splitter::Add(uint32_t index, const Slice& input) {
     Flush();
     return {};
   }
+  if (Full()) Flush();
   if (Fits(scan.items, piece_.bytes + input.size())) {
     Share(input.view(), scan.items);
     return {};
@@ -305,6 +308,7 @@ Status Splitter::Add(uint32_t index, const Slice& input) {
     r.Skip(tag);
     std::string_view whole(at, static_cast<size_t>(r.pos() - at));
     uint64_t items = Count(signal_, whole).items;
+    if (Full()) Flush();
     if (Fits(items, piece_.bytes + whole.size())) {
       Share(whole, items);
     } else if (tag != Tag(field::request::kResources, kLength)) {

@@ -41,16 +41,17 @@ struct Verdict {
   bool ok() const { return flaw == Flaw::kNone; }
 };
 
-/// Examines every field of an Export request (or *Data message), down to the last attribute value. Unknown fields need
-/// only be well-formed. Some 150 ns a span without UTF-8, twice that with.
+/// Examines every field of an Export request (or *Data message), down to the last attribute value. Unknown fields and
+/// the content of profiles need only be well-formed. Some 150 ns a span without UTF-8, twice that with.
 Verdict Validate(Signal signal, std::string_view request, const ValidateOptions& options = {});
 
 struct Sanitized {
   /// A request that Validate accepts; the input itself when nothing was wrong. Empty when nothing is left.
   Slice bytes;
   uint64_t items = 0;  // left
-  uint64_t items_cut =
-      0;  // spans, log records, data points, samples; what cannot be counted behind a broken container counts as zero
+  /// Spans, log records, data points, samples that were cut; what cannot be counted behind a broken container counts as
+  /// zero.
+  uint64_t items_cut = 0;
   /// Fields of resources and scopes that were cut: attributes, schema URLs, unknown fields. Their records stay.
   uint64_t fields_cut = 0;
   Flaw first = Flaw::kNone;
