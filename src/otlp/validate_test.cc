@@ -247,6 +247,28 @@ TEST(Sanitize, CutsExactlyTheBadRecords) {
   }
 }
 
+TEST(Sanitize, AMetricWithAMalformedHeaderGoesWhole) {
+  // A sum with two points whose temporality (field 2) is a string.
+  wire::Writer w;
+  auto r = w.Begin(1);
+  auto s = w.Begin(2);
+  for (bool bad : {true, false}) {
+    auto metric = w.Begin(2);
+    auto sum = w.Begin(7);
+    w.BytesField(1, "");
+    w.BytesField(1, "");
+    if (bad) w.BytesField(2, "x");
+    w.End(sum);
+    w.End(metric);
+  }
+  w.End(s);
+  w.End(r);
+  Sanitized left = Sanitize(Signal::kMetrics, w.Finish());
+  EXPECT_EQ(left.first, Flaw::kWireType);
+  EXPECT_EQ(left.items, 2u);
+  EXPECT_EQ(left.items_cut, 2u);
+}
+
 TEST(Sanitize, WhenNothingIsLeft) {
   Sanitized s = Sanitize(Signal::kTraces, Slice::Static("\xff\xff\xff"));
   EXPECT_TRUE(s.bytes.empty());
