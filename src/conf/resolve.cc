@@ -1,6 +1,7 @@
 #include "conf/resolve.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -9,15 +10,20 @@
 namespace naru::conf {
 namespace {
 
-constexpr int kMaxExpansions = 1000;
 constexpr size_t kMaxUris = 100;
+// Bounds of expansion: rounds of one value, and references, bytes and nodes of a whole configuration.
+constexpr int kMaxRounds = 1000;
+constexpr int kMaxReferences = 100'000;
+constexpr size_t kMaxBytes = size_t{256} << 20;
+constexpr size_t kMaxTextBytes = size_t{16} << 20;
+constexpr size_t kMaxNodes = 1'000'000;
 
 bool SchemeChar(char c, bool first) {
   bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
   return first ? letter : letter || (c >= '0' && c <= '9') || c == '+' || c == '.' || c == '-';
 }
 
-/// Splits "scheme:rest". A scheme has at least two characters: one letter is a drive.
+// Splits "scheme:rest". A scheme has at least two characters: one letter is a drive.
 bool SplitScheme(std::string_view uri, std::string_view& scheme, std::string_view& rest) {
   size_t n = 0;
   while (n < uri.size() && SchemeChar(uri[n], n == 0)) ++n;
@@ -25,6 +31,35 @@ bool SplitScheme(std::string_view uri, std::string_view& scheme, std::string_vie
   scheme = uri.substr(0, n);
   rest = uri.substr(n + 1);
   return true;
+}
+
+bool KnownScheme(std::string_view s) {
+  return s == "file" || s == "env" || s == "yaml" || s == "http" || s == "https";
+}
+
+size_t CountNodes(const Value& v) {
+  size_t n = 1;
+  for (auto& item : v.list()) n += CountNodes(item);
+  for (auto& e : v.map()) n += CountNodes(e.second);
+  return n;
+}
+
+std::string_view Trim(std::string_view s) {
+  constexpr std::string_view kBlank = " \t\r\n\v\f";
+  size_t from = s.find_first_not_of(kBlank);
+  if (from == std::string_view::npos) return {};
+  return s.substr(from, s.find_last_not_of(kBlank) + 1 - from);
+}
+
+void ReplaceAll(std::string& s, std::string_view from, std::string_view to) {
+  std::string out;
+  size_t at = 0;
+  for (size_t hit; (hit = s.find(from, at)) != std::string::npos; at = hit + from.size()) {
+    out.append(s, at, hit - at);
+    out += to;
+  }
+  out.append(s, at, std::string::npos);
+  s = std::move(out);
 }
 
 bool EnvName(std::string_view s) {
@@ -44,28 +79,18 @@ class Resolver {
   Result<Value> Run(const std::vector<std::string>& uris) {
     if (uris.empty()) return Fail(Code::kInvalidArgument, "at least one config flag must be provided");
     if (uris.size() > kMaxUris) return Fail(Code::kInvalidArgument, "more than {} configuration URIs", kMaxUris);
-    Value out;
+    Value out = Value::MakeMap();
     std::string errors;
     for (auto& uri : uris) {
-      std::string_view scheme, rest;
-      if (!SplitScheme(uri, scheme, rest)) {
-        scheme = "file";
-        rest = uri;
-      }
-      auto v = Retrieve(scheme, rest);
+      auto v = Root(uri);
       if (!v) {
         errors += v.error().message + "\n";
         continue;
       }
-      if (v->is_null()) continue;
-      if (!v->is_map()) {
-        errors += fmt::format("{}: the configuration must be a map of sections, got {}\n", uri, v->KindName());
-        continue;
-      }
-      Unflatten(*v);
+      Unflatten(*v, 0);
       Merge(out, *v, options_);
     }
-    if (errors.empty()) Expand(out, errors);
+    if (errors.empty()) Expand(out, 0, errors);
     if (!errors.empty()) {
       errors.pop_back();
       return Fail(Code::kInvalidArgument, "{}", errors);
@@ -75,176 +100,246 @@ class Resolver {
   }
 
  private:
-  // The provider's answer: a tree typed by YAML, with the original text on scalars.
-  Result<Value> Retrieve(std::string_view scheme, std::string_view rest) {
-    std::string opaque(rest);
-    if (scheme == "file") {
-      if (!sources_.read_file) return Fail(Code::kInvalidArgument, "file: is not available here");
-      auto text = sources_.read_file(opaque);
-      if (!text)
-        return Fail(Code::kInvalidArgument, "unable to read the file file:{}: {}", opaque, text.error().message);
-      return Parse(*text, opaque);
+  // The document of one --config URI: a map, empty when there is nothing in it.
+  Result<Value> Root(const std::string& uri) {
+    std::string_view scheme = "file", rest = uri;
+    bool drive = uri.size() > 1 && uri[0] >= 'A' && uri[0] <= 'z' && uri[1] == ':';
+    if (!drive && uri.find(':') != std::string::npos) {
+      if (!SplitScheme(uri, scheme, rest))
+        return Fail(Code::kInvalidArgument, "invalid uri: \"{}\" (a path with a colon is written file:PATH)", uri);
+      if (!KnownScheme(scheme))
+        return Fail(Code::kInvalidArgument, "unsupported scheme on URI \"{}\" (file, env, yaml, http, https are known)",
+                    uri);
     }
-    if (scheme == "yaml") return Parse(opaque, "yaml");  // the text itself may hold secrets
-    if (scheme == "http" || scheme == "https") {
-      if (!sources_.fetch) return Fail(Code::kInvalidArgument, "{}: is not available here", scheme);
-      std::string url = std::string(scheme) + ":" + opaque;
-      auto text = sources_.fetch(url);
-      if (!text) return Fail(Code::kInvalidArgument, "unable to read {}: {}", url, text.error().message);
-      return Parse(*text, url);
-    }
-    if (scheme == "env") return Env(opaque);
-    return Fail(Code::kInvalidArgument,
-                "scheme \"{}\" is not supported for uri \"{}:{}\" (file, env, yaml, http, https are)", scheme, scheme,
-                rest);
+    std::string source;
+    auto text = Retrieve(scheme, rest, source);
+    if (!text) return tl::unexpected(text.error());
+    auto v = ParseYaml(*text, source);
+    if (!v) return v;
+    if (v->is_null()) return Value::MakeMap();
+    if (!v->is_map())
+      return Fail(Code::kInvalidArgument, "{}: the configuration must be a map of sections, got {}", source,
+                  v->KindName());
+    return v;
   }
 
-  Result<Value> Env(const std::string& opaque) {
+  // The text behind a URI, and what errors call it.
+  Result<std::string> Retrieve(std::string_view scheme, std::string_view rest, std::string& source) {
+    std::string opaque(rest);
+    auto text = Fetch(scheme, opaque, source);
+    if (!text) return text;
+    if (text->size() > kMaxTextBytes)
+      return Fail(Code::kInvalidArgument, "{}: larger than {} MiB", source, kMaxTextBytes >> 20);
+    bytes_ += text->size();
+    if (bytes_ > kMaxBytes) return TooMuch();
+    return text;
+  }
+
+  Result<std::string> Fetch(std::string_view scheme, const std::string& opaque, std::string& source) {
+    if (scheme == "file") {
+      source = opaque;
+      if (!sources_.read_file) return Fail(Code::kInvalidArgument, "file: is not available here");
+      auto text = sources_.read_file(opaque);
+      if (text) return text;
+      return Fail(Code::kInvalidArgument, "unable to read the file file:{}: {}", opaque, text.error().message);
+    }
+    if (scheme == "yaml") {
+      source = "yaml";  // not the text: it may hold secrets
+      return opaque;
+    }
+    if (scheme == "http" || scheme == "https") {
+      source = std::string(scheme) + ":" + opaque;
+      if (!sources_.fetch) return Fail(Code::kInvalidArgument, "{}: is not available here", scheme);
+      auto text = sources_.fetch(source);
+      if (text) return text;
+      return Fail(Code::kInvalidArgument, "unable to read {}: {}", source, text.error().message);
+    }
+    if (scheme == "env") return Env(opaque, source);
+    return Fail(Code::kInvalidArgument,
+                "scheme \"{}\" is not supported for uri \"{}:{}\" (file, env, yaml, http, https are known)", scheme,
+                scheme, opaque);
+  }
+
+  Result<std::string> Env(const std::string& opaque, std::string& source) {
     size_t split = opaque.find(":-");
     std::string name = opaque.substr(0, split);
+    source = "env:" + name;
     if (!EnvName(name)) {
       return Fail(Code::kInvalidArgument,
                   "environment variable \"{}\" has invalid name: must match regex ^[a-zA-Z_][a-zA-Z0-9_]*$", name);
     }
     auto value = sources_.env ? sources_.env(name) : std::nullopt;
-    if (!value) {
-      if (split == std::string::npos) {
-        if (sources_.warn) sources_.warn(fmt::format("Configuration references unset environment variable {}", name));
-        value = "";
-      } else {
-        value = opaque.substr(split + 2);
-      }
-    } else if (value->empty() && sources_.warn) {
-      sources_.warn(fmt::format("Configuration references empty environment variable {}", name));
+    if (value) {
+      if (value->empty())
+        Tell(sources_.info, fmt::format("Configuration references empty environment variable {}", name));
+      return *value;
     }
-    return Parse(*value, "env:" + name);
+    if (split != std::string::npos) return opaque.substr(split + 2);
+    Tell(sources_.warn, fmt::format("Configuration references unset environment variable {}", name));
+    return std::string();
   }
 
-  Result<Value> Parse(const std::string& text, const std::string& source) {
-    auto v = ParseYaml(text, source);
-    if (!v && source.rfind("env:", 0) == 0) v = Value::String(text);  // text that is no YAML is a string all the same
-    if (!v) return v;
-    if (!v->is_list() && !v->is_map()) {
-      // A folded or quoted scalar keeps its text as written, without the newline that ends a file.
-      std::string original = text;
-      while (!original.empty() && (original.back() == '\n' || original.back() == '\r')) original.pop_back();
-      v->set_original(std::move(original));
-    }
-    return v;
+  void Tell(const std::function<void(const std::string&)>& listener, const std::string& message) {
+    if (!listener || quiet_) return;
+    std::string at = mark_.ToString();
+    listener(at.empty() ? message : at + ": " + message);
   }
 
-  // Keys of the top level may be paths: `exporters::debug::verbosity: detailed`.
-  void Unflatten(Value& v) {
+  static Unexpected TooMuch() {
+    return Fail(Code::kInvalidArgument,
+                "too many recursive expansions: the references of the configuration stand for too much text");
+  }
+
+  // Keys of maps may be paths (`exporters::debug::verbosity: detailed`), but not those of maps in lists.
+  static void Unflatten(Value& v, int depth) {
+    if (!v.is_map()) return;
     bool any =
         std::any_of(v.map().begin(), v.map().end(), [](auto& e) { return e.first.find("::") != std::string::npos; });
-    if (!any) return;
-    Value out = Value::MakeMap();
-    out.set_mark(v.mark());
-    for (auto& [key, item] : v.mutable_map()) {
-      Value nested = std::move(item);
-      std::string rest = key;
-      for (size_t at; (at = rest.rfind("::")) != std::string::npos; rest.resize(at)) {
-        Value up = Value::MakeMap();
-        up.set_mark(nested.mark());
-        up.Set(rest.substr(at + 2), std::move(nested));
-        nested = std::move(up);
+    if (any) {
+      Value out = Value::MakeMap();
+      out.set_mark(v.mark());
+      for (auto& [key, item] : v.mutable_map()) {
+        std::vector<std::string_view> parts;
+        std::string_view rest = key;
+        // Past the bound of depth the rest of a path is one key.
+        for (size_t at; (at = rest.find("::")) != std::string::npos && parts.size() < 50; rest.remove_prefix(at + 2))
+          parts.push_back(rest.substr(0, at));
+        parts.push_back(rest);
+        Value nested = std::move(item);
+        while (!parts.empty()) {
+          Value up = Value::MakeMap();
+          up.set_mark(nested.mark());
+          up.Set(parts.back(), std::move(nested));
+          nested = std::move(up);
+          parts.pop_back();
+        }
+        Merge(out, nested);
       }
-      Value top = Value::MakeMap();
-      top.Set(rest, std::move(nested));
-      Merge(out, top);
+      v = std::move(out);
     }
-    v = std::move(out);
+    if (depth >= kMaxDepth) return;
+    for (auto& e : v.mutable_map()) Unflatten(e.second, depth + 1);
   }
 
-  void Expand(Value& v, std::string& errors) {
+  void Expand(Value& v, int depth, std::string& errors) {
     if (v.is_list()) {
-      for (auto& item : v.list()) Expand(item, errors);
+      for (auto& item : v.list()) Expand(item, depth + 1, errors);
     } else if (v.is_map()) {
-      for (auto& e : v.mutable_map()) Expand(e.second, errors);
+      for (auto& e : v.mutable_map()) Expand(e.second, depth + 1, errors);
     } else if (v.is_string() && v.string_value().find("${") != std::string::npos) {
-      Mark mark = v.mark();
-      auto done = ExpandText(v.string_value(), 0);
-      if (!done) {
-        errors += mark.ToString() + ": " + done.error().message + "\n";
-        return;
+      Mark outer = std::exchange(mark_, v.mark());
+      auto done = ExpandText(v.string_value(), depth);
+      mark_ = std::move(outer);
+      if (done) {
+        done->set_mark(v.mark());
+        v = std::move(*done);
+      } else if (errors.size() < 10'000) {
+        std::string at = v.mark().ToString();
+        bool placed = at.empty() || done.error().message.rfind(at, 0) == 0;
+        errors += (placed ? "" : at + ": ") + done.error().message + "\n";
       }
-      v = std::move(*done);
-      Remark(v, mark);
     }
   }
 
-  // What an environment variable or a file put here is shown at the place that asked for it, unless it has a place of
-  // its own.
+  // What an environment variable or a text in the URI put here is shown at the place that asked for it; what came from
+  // a file keeps its own place, but for its outermost value.
   static void Remark(Value& v, const Mark& mark) {
-    if (!v.mark().source || v.mark().source->rfind("env:", 0) == 0 || !(v.is_map() || v.is_list())) v.set_mark(mark);
-    for (auto& item : v.list()) {
-      if (item.mark().source && item.mark().source->rfind("env:", 0) == 0) Remark(item, mark);
-    }
+    v.set_mark(mark);
+    auto inner = [&](Value& item) {
+      const std::string* source = item.mark().source.get();
+      if (!source || source->rfind("env:", 0) == 0 || *source == "yaml") Remark(item, mark);
+    };
+    for (auto& item : v.list()) inner(item);
     if (v.is_map()) {
-      for (auto& e : v.mutable_map()) {
-        if (e.second.mark().source && e.second.mark().source->rfind("env:", 0) == 0) Remark(e.second, mark);
-      }
+      for (auto& e : v.mutable_map()) inner(e.second);
     }
   }
 
-  // Position of the innermost `${...}` that is not escaped, or npos.
-  static size_t FindUri(std::string_view s, size_t& length) {
-    size_t from = 0;
+  // The innermost of the first references, `${...}` with its braces; empty when there is none. One whose `$` is escaped
+  // ends the search, as in the reference: what stands behind it stays as it is.
+  static std::string_view FindReference(std::string_view s) {
     for (;;) {
-      size_t close = s.find('}', from);
-      if (close == std::string_view::npos) return close;
-      size_t open = close >= 2 ? s.rfind("${", close) : std::string_view::npos;
-      if (open == std::string_view::npos || open < from) {
-        from = close + 1;
+      size_t close = s.find('}');
+      if (close == std::string_view::npos) return {};
+      size_t open = s.substr(0, close + 1).rfind("${");
+      if (open == std::string_view::npos) {
+        s.remove_prefix(close + 1);
         continue;
       }
       size_t dollars = 0;
-      while (dollars < open - from && s[open - 1 - dollars] == '$') ++dollars;
-      if (dollars % 2) {
-        from = close + 1;
-        continue;
-      }
-      length = close + 1 - open;
-      return open;
+      while (dollars < open && s[open - 1 - dollars] == '$') ++dollars;
+      return dollars % 2 ? std::string_view() : s.substr(open, close + 1 - open);
     }
   }
 
-  Result<Value> ExpandText(const std::string& text, int depth) {
-    std::string s = text;
-    for (int i = 0; i < kMaxExpansions; ++i) {
-      size_t length = 0, at = FindUri(s, length);
-      if (at == std::string::npos) return Value::String(s);
-      auto v = ExpandUri(s.substr(at, length), depth);
-      if (!v) return v;
-      if (at == 0 && length == s.size()) return v;
-      auto part = v->ScalarText();
-      if (!part)
-        return Fail(Code::kInvalidArgument, "expanding {}: expected convertable to string value type, got {}",
-                    s.substr(at, length), v->KindName());
-      s = s.substr(0, at) + *part + s.substr(at + length);
+  // Expands until nothing is left to expand. A text that is one reference takes the value behind it, of any type, which
+  // keeps its text for fields that want one; references inside a text are replaced by their texts.
+  Result<Value> ExpandText(std::string s, int depth) {
+    for (int round = 0; round < kMaxRounds; ++round) {
+      std::string reference(FindReference(s));
+      if (reference.empty()) return Value::String(s);
+      if (++references_ > kMaxReferences) return TooMuch();
+      std::string source;
+      auto text = Dereference(reference, source);
+      if (!text) return tl::unexpected(text.error());
+      if (reference != s) {
+        ReplaceAll(s, reference, *text);
+        bytes_ += s.size();
+        if (s.size() > kMaxTextBytes || bytes_ > kMaxBytes) return TooMuch();
+        continue;
+      }
+      auto v = ParseYaml(*text, source);
+      if (!v) {
+        Tell(sources_.info, fmt::format("the text of {} is taken as a string, for it is not valid YAML: {}", source,
+                                        v.error().message));
+      }
+      if (!v || v->is_string()) {
+        s = std::move(*text);  // as it is: quotes and line ends are part of it
+        continue;
+      }
+      nodes_ += CountNodes(*v);
+      if (nodes_ > kMaxNodes || depth >= kMaxDepth) return TooMuch();
+      Remark(*v, mark_);
+      std::string errors;
+      Expand(*v, depth, errors);
+      if (!errors.empty()) {
+        errors.pop_back();
+        return Fail(Code::kInvalidArgument, "{}", errors);
+      }
+      SetOriginal(*v, std::move(*text), depth);
+      return v;
     }
     return Fail(Code::kInvalidArgument, "too many recursive expansions");
   }
 
-  Result<Value> ExpandUri(const std::string& reference, int depth) {
-    if (depth > 20 || ++expansions_ > 10 * kMaxExpansions)
-      return Fail(Code::kInvalidArgument, "too many recursive expansions");
+  // A field of type string takes the text, with its own references expanded; when that fails there is no text.
+  void SetOriginal(Value& v, std::string text, int depth) {
+    if (FindReference(text).empty()) {
+      v.set_original(std::move(text));
+      return;
+    }
+    bool quiet = std::exchange(quiet_, true);
+    auto expanded = ExpandText(std::move(text), depth);
+    quiet_ = quiet;
+    if (expanded && expanded->is_string()) v.set_original(expanded->string_value());
+  }
+
+  // The text behind "${scheme:rest}".
+  Result<std::string> Dereference(const std::string& reference, std::string& source) {
     std::string_view inner(reference.data() + 2, reference.size() - 3), scheme, rest;
-    if (!SplitScheme(inner, scheme, rest) || rest.substr(0, 1) == "-") {  // ${NAME:-default} has no scheme
+    if (inner.find(':') == std::string_view::npos) {
+      scheme = "env";
+      rest = inner;
+    } else if (!SplitScheme(inner, scheme, rest)) {
+      return Fail(Code::kInvalidArgument, "invalid uri: \"{}\"", inner);
+    } else if (!KnownScheme(scheme) && rest.substr(0, 1) == "-") {  // ${NAME:-default}
       scheme = "env";
       rest = inner;
     }
     if (rest.find('$') != std::string_view::npos) {
-      return Fail(Code::kInvalidArgument, "the uri \"{}\" contains unsupported characters ('$')", std::string(inner));
+      return Fail(Code::kInvalidArgument, "the uri \"{}:{}\" contains unsupported characters ('$')", scheme, rest);
     }
-    auto v = Retrieve(scheme, rest);
-    if (!v) return v;
-    if (v->is_string() && v->string_value().find("${") != std::string::npos)
-      return ExpandText(v->string_value(), depth + 1);
-    std::string errors;
-    if (v->is_list() || v->is_map()) Expand(*v, errors);
-    if (!errors.empty()) return Fail(Code::kInvalidArgument, "{}", errors.substr(0, errors.size() - 1));
-    return v;
+    return Retrieve(scheme, rest, source);
   }
 
   static std::string UnescapeText(const std::string& s) {
@@ -257,13 +352,9 @@ class Resolver {
   }
 
   static void Unescape(Value& v) {
-    if (v.is_list()) {
-      for (auto& item : v.list()) Unescape(item);
-      return;
-    }
+    for (auto& item : v.list()) Unescape(item);
     if (v.is_map()) {
       for (auto& e : v.mutable_map()) Unescape(e.second);
-      return;
     }
     if (v.original() && v.original()->find("$$") != std::string::npos) {
       std::string original = UnescapeText(*v.original());
@@ -279,13 +370,16 @@ class Resolver {
 
   const Sources& sources_;
   const MergeOptions& options_;
-  int expansions_ = 0;
+  Mark mark_;           // of the value that is being expanded
+  bool quiet_ = false;  // the second expansion of a text tells nothing again
+  int references_ = 0;
+  size_t bytes_ = 0, nodes_ = 0;
 };
 
 bool AppendsAt(const std::vector<std::string_view>& path) {
-  if (path.size() == 2) return path[0] == "service" && path[1] == "extensions";
-  return path.size() == 4 && path[0] == "service" && path[1] == "pipelines" &&
-         (path[3] == "receivers" || path[3] == "exporters");
+  if (path.size() < 2 || path[0] != "service") return false;
+  if (path.size() == 2 && path[1] == "extensions") return true;
+  return path.back() == "receivers" || path.back() == "exporters";
 }
 
 void MergeAt(Value& base, const Value& over, const MergeOptions& options, std::vector<std::string_view>& path) {
@@ -325,15 +419,9 @@ Result<Value> Resolve(const std::vector<std::string>& uris, const Sources& sourc
 Result<std::string> SetToUri(std::string_view assignment) {
   size_t eq = assignment.find('=');
   if (eq == std::string_view::npos) return Fail(Code::kInvalidArgument, "missing equal sign in --set {}", assignment);
-  std::string path;
-  for (char c : assignment.substr(0, eq)) {
-    if (c == '.') {
-      path += "::";
-    } else if (c != ' ') {
-      path += c;
-    }
-  }
-  return "yaml:" + path + ": " + std::string(assignment.substr(eq + 1));
+  std::string path(Trim(assignment.substr(0, eq)));
+  ReplaceAll(path, ".", "::");
+  return "yaml:" + path + ": " + std::string(Trim(assignment.substr(eq + 1)));
 }
 
 }  // namespace naru::conf

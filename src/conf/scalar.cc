@@ -2,7 +2,7 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstring>
+#include <cstdlib>
 #include <limits>
 
 #include <fmt/core.h>
@@ -71,6 +71,11 @@ std::optional<double> ParseFloat(std::string_view text) {
   if (text[0] == '+') text.remove_prefix(1);
   double d = 0;
   auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), d);
+  if (err == std::errc::result_out_of_range) {
+    // Too small is zero or a denormal number; too large stays text.
+    d = std::strtod(std::string(text).c_str(), nullptr);
+    return std::isfinite(d) ? std::optional<double>(d) : std::nullopt;
+  }
   if (err != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return d;
 }
@@ -94,6 +99,10 @@ Value ResolvePlain(std::string_view t) {
     if (u[0] == '-' || u[0] == '+') u.remove_prefix(1);
     if (u == ".inf" || u == ".Inf" || u == ".INF") return Value::Double(minus ? -INFINITY : INFINITY);
     if (t == ".nan" || t == ".NaN" || t == ".NAN") return Value::Double(NAN);
+    if (c == '.') {
+      if (auto d = ParseFloat(t)) return Value::Double(*d);
+      return Value::String(t);
+    }
     std::string plain;
     for (char x : t) {
       if (x != '_') plain += x;
@@ -109,12 +118,92 @@ Value ResolvePlain(std::string_view t) {
 std::string FormatDouble(double d) {
   if (std::isnan(d)) return ".nan";
   if (std::isinf(d)) return d > 0 ? ".inf" : "-.inf";
-  char buf[64];
-  // Go's strconv 'g' with shortest precision: exponent form below 1e-4 and from 1e21 on.
-  double a = std::fabs(d);
-  auto r = (a != 0 && (a < 1e-4 || a >= 1e21)) ? std::to_chars(buf, buf + sizeof buf, d, std::chars_format::scientific)
-                                               : std::to_chars(buf, buf + sizeof buf, d, std::chars_format::fixed);
+  char buf[400];
+  // Go's shortest %g: with an exponent when that is less than -4 or at least 6.
+  auto r = std::to_chars(buf, buf + sizeof buf, d, std::chars_format::scientific);
+  std::string_view text(buf, static_cast<size_t>(r.ptr - buf));
+  int exponent = std::atoi(std::string(text.substr(text.find('e') + 1)).c_str());
+  if (exponent < -4 || exponent >= 6) return std::string(text);
+  r = std::to_chars(buf, buf + sizeof buf, d, std::chars_format::fixed);
   return std::string(buf, r.ptr);
+}
+
+bool IsTimestamp(std::string_view s) {
+  // Takes min to max digits off the front; -1 when they are not there.
+  auto number = [&s](size_t min, size_t max) {
+    size_t n = 0;
+    int value = 0;
+    while (n < s.size() && n < max && IsDigit(s[n])) value = value * 10 + (s[n++] - '0');
+    if (n < min) return -1;
+    s.remove_prefix(n);
+    return value;
+  };
+  auto take = [&s](std::string_view any) {
+    if (s.empty() || any.find(s[0]) == std::string_view::npos) return '\0';
+    char c = s[0];
+    s.remove_prefix(1);
+    return c;
+  };
+  int year = number(4, 4);
+  if (year < 0 || !take("-")) return false;
+  int month = number(1, 2);
+  if (month < 1 || month > 12 || !take("-")) return false;
+  int day = number(1, 2);
+  bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+  static constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  if (day < 1 || day > kDays[month - 1] + (month == 2 && leap)) return false;
+  if (s.empty()) return true;
+  char separator = take("Tt ");
+  if (!separator) return false;
+  int hour = number(1, 2);
+  if (hour < 0 || hour > 23 || !take(":")) return false;
+  int minute = number(1, 2);
+  if (minute < 0 || minute > 59 || !take(":")) return false;
+  int second = number(1, 2);
+  if (second < 0 || second > 59) return false;
+  if (take(".,")) {
+    if (number(1, 1) < 0) return false;
+    while (number(1, 1) >= 0) {
+    }
+  }
+  if (separator == ' ') return s.empty();
+  if (take("Z")) return s.empty();
+  if (!take("+-")) return false;
+  int zone_hour = number(2, 2);
+  if (zone_hour < 0 || zone_hour > 24 || !take(":")) return false;
+  int zone_minute = number(2, 2);
+  return zone_minute >= 0 && zone_minute <= 60 && s.empty();
+}
+
+bool NaturalLess(std::string_view a, std::string_view b) {
+  // Bytes beyond ASCII count as letters: the order of UTF-8 bytes is that of code points.
+  auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<signed char>(c) < 0;
+  };
+  size_t i = 0;
+  while (i < a.size() && i < b.size() && a[i] == b[i]) ++i;
+  if (i == a.size() || i == b.size()) return a.size() < b.size();
+  bool after_digit = i > 0 && IsDigit(a[i - 1]);
+  bool al = letter(a[i]), bl = letter(b[i]);
+  auto bytes_less = [&] { return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[i]); };
+  if (al && bl) return bytes_less();
+  if (al || bl) return after_digit ? al : bl;
+  // Compare the numbers that begin here; a leading 1 stands for digits before, where one of the two goes on with 0.
+  uint64_t x = 0, y = 0;
+  if (a[i] == '0' || b[i] == '0') {
+    for (size_t j = i; j > 0 && IsDigit(a[j - 1]); --j) {
+      if (a[j - 1] != '0') {
+        x = y = 1;
+        break;
+      }
+    }
+  }
+  size_t ai = i, bi = i;
+  for (; ai < a.size() && IsDigit(a[ai]); ++ai) x = x * 10 + static_cast<uint64_t>(a[ai] - '0');
+  for (; bi < b.size() && IsDigit(b[bi]); ++bi) y = y * 10 + static_cast<uint64_t>(b[bi] - '0');
+  if (x != y) return static_cast<int64_t>(x) < static_cast<int64_t>(y);
+  if (ai != bi) return ai < bi;
+  return bytes_less();
 }
 
 std::optional<Duration> ParseDuration(std::string_view s) {

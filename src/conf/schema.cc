@@ -1,13 +1,11 @@
 #include "conf/schema.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <ostream>
 
 #include <fmt/core.h>
 
 #include "conf/component_id.h"
-#include "conf/scalar.h"
 
 namespace naru::conf {
 
@@ -16,6 +14,10 @@ std::string Issues::Issue::ToString() const {
   if (!out.empty()) out += ": ";
   if (!path.empty()) out += path + ": ";
   return out + message;
+}
+
+std::ostream& operator<<(std::ostream& out, const Secret& secret) {
+  return out << (secret.empty() ? "" : "[REDACTED]");
 }
 
 Issues::Scope::Scope(Issues& issues, std::string_view path, const Value* at) : issues_(issues) {
@@ -39,10 +41,16 @@ void Issues::Add(const Value& at, std::string_view path, std::string message) {
   issues_.push_back({at.mark(), Path(path), std::move(message)});
 }
 
+void Issues::Warn(const Value& at, std::string_view path, std::string message) {
+  warnings_.push_back({at.mark(), Path(path), std::move(message)});
+}
+
 void Issues::Add(std::string_view path, std::string message) {
+  // The nearest place that was written. Only inside the innermost scope do the names of the path lead to it.
   const Value* at = nullptr;
   for (auto f = frames_.rbegin(); f != frames_.rend() && !at; ++f) at = f->at;
   Mark mark = at ? at->mark() : Mark();
+  if (frames_.empty() || !frames_.back().at) at = nullptr;
   std::string_view rest = path;
   while (at && !rest.empty()) {
     size_t end = rest.find("::");
@@ -59,7 +67,7 @@ std::string Issues::ToString() const {
   return out;
 }
 
-namespace {
+namespace internal {
 
 Value SchemaOf(std::string_view type) {
   Value s = Value::MakeMap();
@@ -68,251 +76,96 @@ Value SchemaOf(std::string_view type) {
 }
 
 void Mismatch(const Value& v, std::string_view wanted, Issues& issues) {
-  auto text = v.ScalarText();
-  std::string shown = text && text->size() <= 80 ? fmt::format(" '{}'", *text) : "";
+  auto text = v.is_list() || v.is_map() ? std::nullopt : v.ScalarText();
+  std::string shown = text && !v.is_null() && text->size() <= 80 ? fmt::format(" '{}'", *text) : "";
   issues.Add(v, "", fmt::format("expected {}, got {}{}", wanted, v.KindName(), shown));
 }
 
-class BoolType final : public Type {
- public:
-  void Decode(const Value& v, void* out, Issues& issues) const override {
-    if (v.is_null()) return;
-    if (!v.is_bool()) return Mismatch(v, "a bool", issues);
-    *static_cast<bool*>(out) = v.bool_value();
-  }
-  Value Dump(const void* in) const override { return Value::Bool(*static_cast<const bool*>(in)); }
-  std::string Name() const override { return "bool"; }
-  Value Schema() const override { return SchemaOf("boolean"); }
-};
+}  // namespace internal
 
-template <class I>
-class IntType final : public Type {
- public:
-  void Decode(const Value& v, void* out, Issues& issues) const override {
-    if (v.is_null()) return;
-    double d = 0;
-    if (v.is_double()) {
-      d = std::trunc(v.double_value());
-      if (!(d >= -9.2e18 && d <= 9.2e18)) return Mismatch(v, "an integer", issues);
-    } else if (!v.is_int()) {
-      return Mismatch(v, "an integer", issues);
-    }
-    int64_t i = v.is_int() ? v.int_value() : static_cast<int64_t>(d);
-    constexpr bool kSmall = sizeof(I) < 8;
-    bool ok = std::is_signed_v<I> ? true : i >= 0;
-    if constexpr (kSmall)
-      ok = ok && i >= static_cast<int64_t>(std::numeric_limits<I>::min()) &&
-           i <= static_cast<int64_t>(std::numeric_limits<I>::max());
-    if (!ok) {
-      issues.Add(v, "",
-                 fmt::format("{} is out of range ({} to {})", i, std::numeric_limits<I>::min(),
-                             std::numeric_limits<I>::max()));
-      return;
-    }
-    *static_cast<I*>(out) = static_cast<I>(i);
-  }
-  Value Dump(const void* in) const override { return Value::Int(static_cast<int64_t>(*static_cast<const I*>(in))); }
-  std::string Name() const override { return "int"; }
-  Value Schema() const override { return SchemaOf("integer"); }
-};
-
-class DoubleType final : public Type {
- public:
-  void Decode(const Value& v, void* out, Issues& issues) const override {
-    if (v.is_null()) return;
-    if (!v.is_int() && !v.is_double()) return Mismatch(v, "a number", issues);
-    *static_cast<double*>(out) = v.is_int() ? static_cast<double>(v.int_value()) : v.double_value();
-  }
-  Value Dump(const void* in) const override { return Value::Double(*static_cast<const double*>(in)); }
-  std::string Name() const override { return "float"; }
-  Value Schema() const override { return SchemaOf("number"); }
-};
-
-class StringType final : public Type {
- public:
-  void Decode(const Value& v, void* out, Issues& issues) const override {
-    if (const std::string* text = v.AsText()) {
-      *static_cast<std::string*>(out) = *text;
-    } else if (!v.is_null()) {
-      Mismatch(v, "a string (put quotes around it)", issues);
-    }
-  }
-  Value Dump(const void* in) const override { return Value::String(*static_cast<const std::string*>(in)); }
-  std::string Name() const override { return "string"; }
-  Value Schema() const override { return SchemaOf("string"); }
-};
-
-class SecretType final : public Type {
- public:
-  void Decode(const Value& v, void* out, Issues& issues) const override {
-    if (const std::string* text = v.AsText()) {
-      *static_cast<Secret*>(out) = Secret(*text);
-    } else if (!v.is_null()) {
-      issues.Add(v, "", fmt::format("expected a string (put quotes around it), got {}", v.KindName()));
-    }
-  }
-  Value Dump(const void* in) const override {
-    return Value::String(static_cast<const Secret*>(in)->empty() ? "" : "[REDACTED]");
-  }
-  std::string Name() const override { return "string (secret)"; }
-  Value Schema() const override { return SchemaOf("string"); }
-};
-
-class DurationType final : public Type {
- public:
-  void Decode(const Value& v, void* out, Issues& issues) const override {
-    if (v.is_null()) return;
-    if (v.is_int()) {
-      *static_cast<Duration*>(out) = Duration(v.int_value());
-      return;
-    }
-    std::optional<Duration> d;
-    if (v.is_string()) d = ParseDuration(v.string_value());
-    if (!d) return Mismatch(v, "a duration such as 5s, 200ms or 1h30m", issues);
-    *static_cast<Duration*>(out) = *d;
-  }
-  Value Dump(const void* in) const override { return Value::String(FormatDuration(*static_cast<const Duration*>(in))); }
-  std::string Name() const override { return "duration"; }
-  Value Schema() const override {
-    Value s = Value::MakeMap();
-    Value types = Value::MakeList();
-    types.list().push_back(Value::String("string"));
-    types.list().push_back(Value::String("integer"));
-    s.Set("type", std::move(types));
-    s.Set("description", Value::String("a duration such as 5s, 200ms or 1h30m; an integer counts nanoseconds"));
-    return s;
-  }
-};
-
-class HeaderMapType final : public Type {
- public:
-  void Decode(const Value& v, void* out, Issues& issues) const override {
-    if (v.is_null()) return;
-    auto& h = *static_cast<HeaderMap*>(out);
-    h.entries.clear();
-    if (v.is_map()) {
-      for (auto& [k, item] : v.map()) {
-        auto in = issues.In(k, &item);
-        Secret s;
-        TypeOf<Secret>().Decode(item, &s, issues);
-        h.entries.emplace_back(k, std::move(s));
-      }
-      return;
-    }
-    if (!v.is_list()) return Mismatch(v, "a map of headers, or a list of {name, value}", issues);
-    for (auto& item : v.list()) {
-      const Value* name = item.Find("name");
-      const Value* value = item.Find("value");
-      if (!item.is_map() || !name || !name->AsText() || item.map().size() > 2 || (item.map().size() == 2 && !value)) {
-        issues.Add(item, "", "expected {name, value}");
-        continue;
-      }
-      Secret s;
-      if (value) TypeOf<Secret>().Decode(*value, &s, issues);
-      bool twice = std::any_of(h.entries.begin(), h.entries.end(), [&](auto& e) { return e.first == *name->AsText(); });
-      if (twice) issues.Add(item, "", fmt::format("header \"{}\" is given twice", *name->AsText()));
-      h.entries.emplace_back(*name->AsText(), std::move(s));
-    }
-  }
-  Value Dump(const void* in) const override {
-    Value m = Value::MakeMap();
-    for (auto& [k, v] : static_cast<const HeaderMap*>(in)->entries) m.Set(k, Value::String("[REDACTED]"));
-    return m;
-  }
-  std::string Name() const override { return "map of string (secret)"; }
-  Value Schema() const override {
-    Value s = Value::MakeMap();
-    Value types = Value::MakeList();
-    types.list().push_back(Value::String("object"));
-    types.list().push_back(Value::String("array"));
-    s.Set("type", std::move(types));
-    return s;
-  }
-};
-
-class AnyType final : public Type {
- public:
-  void Decode(const Value& v, void* out, Issues&) const override { *static_cast<Value*>(out) = v; }
-  Value Dump(const void* in) const override { return *static_cast<const Value*>(in); }
-  std::string Name() const override { return "any"; }
-  Value Schema() const override { return Value::MakeMap(); }
-};
-
-template <class T>
-const Type& Single() {
-  static const auto* type = new T;
-  return *type;
+void StructType::AddField(FieldInfo field) {
+  fields_.push_back(std::move(field));
 }
 
-}  // namespace
+void StructType::AddPart(const StructType& part, size_t offset) {
+  for (auto f : part.fields_) {
+    f.offset += offset;
+    fields_.push_back(std::move(f));
+  }
+  spellings_.insert(spellings_.end(), part.spellings_.begin(), part.spellings_.end());
+  for (auto& p : part.parts_) parts_.push_back({p.type, p.offset + offset});
+  parts_.push_back({&part, offset});
+}
 
-template <>
-const Type& TypeOf<bool>() {
-  return Single<BoolType>();
+const StructType::FieldInfo* StructType::FindField(std::string_view key) const {
+  for (auto& f : fields_) {
+    if (f.name == key) return &f;
+  }
+  for (auto& s : spellings_) {
+    if (s.name == key) return FindField(s.of);
+  }
+  return nullptr;
 }
-template <>
-const Type& TypeOf<int64_t>() {
-  return Single<IntType<int64_t>>();
-}
-template <>
-const Type& TypeOf<int32_t>() {
-  return Single<IntType<int32_t>>();
-}
-template <>
-const Type& TypeOf<uint32_t>() {
-  return Single<IntType<uint32_t>>();
-}
-template <>
-const Type& TypeOf<uint64_t>() {
-  return Single<IntType<uint64_t>>();
-}
-template <>
-const Type& TypeOf<uint16_t>() {
-  return Single<IntType<uint16_t>>();
-}
-template <>
-const Type& TypeOf<double>() {
-  return Single<DoubleType>();
-}
-template <>
-const Type& TypeOf<std::string>() {
-  return Single<StringType>();
-}
-template <>
-const Type& TypeOf<Secret>() {
-  return Single<SecretType>();
-}
-template <>
-const Type& TypeOf<Duration>() {
-  return Single<DurationType>();
-}
-template <>
-const Type& TypeOf<HeaderMap>() {
-  return Single<HeaderMapType>();
-}
-template <>
-const Type& TypeOf<Value>() {
-  return Single<AnyType>();
+
+std::string StructType::UnknownKey(const std::string& key) const {
+  std::vector<std::string> names;
+  for (auto& f : fields_) names.push_back(f.name);
+  for (auto& s : spellings_) names.push_back(s.name);
+  std::string hint = DidYouMean(key, names);
+  if (!hint.empty()) return "unknown key" + hint;
+  if (fields_.empty()) return "unknown key; nothing can be set here";
+  std::string list;
+  size_t shown = std::min<size_t>(fields_.size(), 16);
+  for (size_t i = 0; i < shown; ++i) list += (i ? ", " : "") + fields_[i].name;
+  return fmt::format("unknown key; the keys here are {}{}", list, shown < fields_.size() ? ", ..." : "");
 }
 
 void StructType::Decode(const Value& v, void* out, Issues& issues) const {
-  if (!v.is_null() && !v.is_map()) return Mismatch(v, "a map", issues);
+  if (!v.is_null() && !v.is_map()) return internal::Mismatch(v, "a map", issues);
   auto scope = issues.In("", &v);
   size_t before = issues.all().size();
+  std::vector<const std::string*> given(fields_.size());
   for (auto& [key, item] : v.map()) {
-    auto f = std::find_if(fields_.begin(), fields_.end(), [&](auto& f) { return f.name == key; });
-    if (f == fields_.end()) {
-      std::vector<std::string> names;
-      for (auto& field : fields_) names.push_back(field.name);
-      issues.Add(item, key, "unknown key" + DidYouMean(key, names));
+    const FieldInfo* f = FindField(key);
+    if (!f) {
+      issues.Add(item, key, UnknownKey(key));
       continue;
     }
+    const std::string*& by = given[static_cast<size_t>(f - fields_.data())];
+    if (by) {
+      issues.Add(item, key, fmt::format("is another spelling of \"{}\", which is given too: leave one", *by));
+      continue;
+    }
+    by = &key;
+    for (auto& s : spellings_) {
+      if (s.warn && s.name == key) issues.Warn(item, key, fmt::format("is deprecated: use \"{}\"", s.of));
+    }
+    if (f->deprecated) issues.Warn(item, key, "is deprecated: " + f->doc);
     if (f->ignored) continue;
     auto in = issues.In(key, &item);
     f->type->Decode(item, static_cast<char*>(out) + f->offset, issues);
   }
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    if (given[i] || fields_[i].ignored) continue;
+    auto in = issues.In(fields_[i].name);
+    fields_[i].type->Check(static_cast<char*>(out) + fields_[i].offset, issues);
+  }
   // A struct whose keys did not decode is not judged further: its values are not what the user meant.
-  if (issues.all().size() == before) Validate(out, issues);
+  if (issues.all().size() == before && issues.checks()) {
+    for (auto& p : parts_) p.type->Validate(static_cast<char*>(out) + p.offset, issues);
+    Validate(out, issues);
+  }
+}
+
+void StructType::Check(const void* in, Issues& issues) const {
+  if (!issues.checks()) return;
+  for (auto& f : fields_) {
+    if (f.ignored) continue;
+    auto scope = issues.In(f.name);
+    f.type->Check(static_cast<const char*>(in) + f.offset, issues);
+  }
+  for (auto& p : parts_) p.type->Validate(static_cast<const char*>(in) + p.offset, issues);
+  Validate(in, issues);
 }
 
 Value StructType::Dump(const void* in) const {
@@ -324,12 +177,17 @@ Value StructType::Dump(const void* in) const {
 }
 
 Value StructType::Schema() const {
-  Value s = SchemaOf("object");
+  Value s = internal::SchemaOf("object");
   Value properties = Value::MakeMap();
-  for (auto& f : fields_) {
+  auto property = [&](const std::string& name, const FieldInfo& f, bool deprecated) {
     Value p = f.type->Schema();
     if (!f.doc.empty()) p.Set("description", Value::String(f.doc));
-    properties.Set(f.name, std::move(p));
+    if (deprecated) p.Set("deprecated", Value::Bool(true));
+    properties.Set(name, std::move(p));
+  };
+  for (auto& f : fields_) property(f.name, f, f.deprecated);
+  for (auto& a : spellings_) {
+    if (const FieldInfo* f = FindField(a.of)) property(a.name, *f, a.warn);
   }
   s.Set("properties", std::move(properties));
   s.Set("additionalProperties", Value::Bool(false));
@@ -339,22 +197,31 @@ Value StructType::Schema() const {
 namespace internal {
 
 void ListType::Decode(const Value& v, void* out, Issues& issues) const {
-  if (v.is_null()) return;
-  if (of_strings_ && v.AsText()) {
-    ops_.clear(out);
-    const std::string& text = *v.AsText();
+  if (v.is_null()) return Check(out, issues);
+  if (of_strings_ && v.is_string()) {
+    // Parts between commas, blanks kept.
+    const std::string& text = v.string_value();
+    std::vector<std::string> parts;
     for (size_t at = 0; !text.empty() && at <= text.size();) {
       size_t comma = std::min(text.find(',', at), text.size());
-      *static_cast<std::string*>(ops_.append(out)) = text.substr(at, comma - at);
+      parts.push_back(text.substr(at, comma - at));
       at = comma + 1;
     }
+    *static_cast<std::vector<std::string>*>(out) = std::move(parts);
     return;
   }
   if (!v.is_list()) return Mismatch(v, "a list", issues);
-  ops_.clear(out);
+  ops_.reset(out, v.list().size());
   for (size_t i = 0; i < v.list().size(); ++i) {
     auto in = issues.In(fmt::format("{}", i), &v.list()[i]);
-    item_.Decode(v.list()[i], ops_.append(out), issues);
+    item_.Decode(v.list()[i], ops_.edit(out, i), issues);
+  }
+}
+
+void ListType::Check(const void* in, Issues& issues) const {
+  for (size_t i = 0; i < ops_.size(in); ++i) {
+    auto scope = issues.In(fmt::format("{}", i));
+    item_.Check(ops_.at(in, i), issues);
   }
 }
 
@@ -371,12 +238,19 @@ Value ListType::Schema() const {
 }
 
 void MapType::Decode(const Value& v, void* out, Issues& issues) const {
-  if (v.is_null()) return;
+  if (v.is_null()) return Check(out, issues);
   if (!v.is_map()) return Mismatch(v, "a map", issues);
   for (auto& [k, item] : v.map()) {
     auto in = issues.In(k, &item);
     item_.Decode(item, ops_.at(out, k), issues);
   }
+}
+
+void MapType::Check(const void* in, Issues& issues) const {
+  ops_.each(in, [&](const std::string& k, const void* v) {
+    auto scope = issues.In(k);
+    item_.Check(v, issues);
+  });
 }
 
 Value MapType::Dump(const void* in) const {
@@ -392,8 +266,31 @@ Value MapType::Schema() const {
 }
 
 void OptionalType::Decode(const Value& v, void* out, Issues& issues) const {
-  if (v.is_null() && !null_enables_) return;
-  item_.Decode(v, ops_.enable(out), issues);
+  if (v.is_null()) {
+    if (!section_) return Check(out, issues);
+    // Null turns a section of keys on, and a single value off.
+    if (!item_.AsStruct() && &item_ != &TypeOf<Value>()) return ops_.disable(out);
+  }
+  const Value* enabled =
+      section_ && item_.AsStruct() && !item_.AsStruct()->FindField("enabled") ? v.Find("enabled") : nullptr;
+  if (!enabled) return item_.Decode(v, ops_.enable(out), issues);
+  if (!enabled->is_bool()) {
+    auto in = issues.In("enabled", enabled);
+    return Mismatch(*enabled, "true or false", issues);
+  }
+  Value rest = v;
+  auto& map = rest.mutable_map();
+  map.erase(std::find_if(map.begin(), map.end(), [](auto& e) { return e.first == "enabled"; }));
+  if (enabled->bool_value()) return item_.Decode(rest, ops_.enable(out), issues);
+  // Keys of a section that is switched off must exist, but need not make sense together.
+  bool checks = issues.set_checks(false);
+  item_.Decode(rest, ops_.enable(out), issues);
+  issues.set_checks(checks);
+  ops_.disable(out);
+}
+
+void OptionalType::Check(const void* in, Issues& issues) const {
+  if (const void* item = ops_.get(in)) item_.Check(item, issues);
 }
 
 Value OptionalType::Dump(const void* in) const {
@@ -401,34 +298,55 @@ Value OptionalType::Dump(const void* in) const {
   return item ? item_.Dump(item) : Value();
 }
 
-}  // namespace internal
-
-namespace {
-
-void TableRows(std::string& out, const StructType& type, const Value& defaults, const std::string& prefix) {
-  for (auto& f : type.fields()) {
-    std::string name = prefix + f.name;
-    const Value* d = defaults.Find(f.name);
-    if (const StructType* nested = f.ignored ? nullptr : f.type->AsStruct()) {
-      bool off = !d || d->is_null();
-      out += fmt::format("| `{}` | map | {} | {} |\n", name, off ? "off" : "", f.doc);
-      TableRows(out, *nested, off ? Value() : *d, name + "::");
-      continue;
-    }
-    std::string text = d && !d->is_null() ? ToJson(*d) : "";
-    if (text == "\"\"" || text == "[]" || text == "{}") text.clear();
-    if (text.size() > 1 && text.front() == '"') text = text.substr(1, text.size() - 2);
-    if (!text.empty()) text = "`" + text + "`";
-    out += fmt::format("| `{}` | {} | {} | {} |\n", name, f.ignored ? "any" : f.type->Name(), text, f.doc);
+void EnumType::Decode(const Value& v, void* out, Issues& issues) const {
+  const std::string* text = v.AsText();
+  if (!text) return Mismatch(v, "one of " + List(", "), issues);
+  auto lower = [](std::string s) {
+    for (char& c : s) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    return s;
+  };
+  for (auto& [name, value] : names_) {
+    if (ignore_case_ ? lower(name) == lower(*text) : name == *text) return set_(out, value);
   }
+  std::vector<std::string> known;
+  for (auto& n : names_) known.push_back(n.first);
+  issues.Add(v, "",
+             fmt::format("\"{}\" is not one of {}{}", text->substr(0, 80), List(", "), DidYouMean(*text, known)));
 }
 
-}  // namespace
+Value EnumType::Dump(const void* in) const {
+  int64_t value = get_(in);
+  for (auto& n : names_) {
+    if (n.second == value) return Value::String(n.first);
+  }
+  return Value();
+}
 
-std::string MarkdownTable(const Type& type, const Value& defaults) {
-  std::string out = "| key | type | default | meaning |\n|---|---|---|---|\n";
-  if (const StructType* s = type.AsStruct()) TableRows(out, *s, defaults, "");
+std::string EnumType::List(std::string_view separator) const {
+  std::string out;
+  for (auto& n : names_) {
+    if (!out.empty()) out += separator;
+    out += n.first.empty() ? "\"\"" : n.first;
+  }
   return out;
 }
+
+std::string EnumType::Name() const {
+  return "one of " + List(", ");
+}
+
+Value EnumType::Schema() const {
+  Value s = SchemaOf("string");
+  if (ignore_case_) {
+    s.Set("description", Value::String("one of " + List(", ") + " in any case"));
+    return s;
+  }
+  Value names = Value::MakeList();
+  for (auto& n : names_) names.list().push_back(Value::String(n.first));
+  s.Set("enum", std::move(names));
+  return s;
+}
+
+}  // namespace internal
 
 }  // namespace naru::conf

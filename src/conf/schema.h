@@ -10,11 +10,16 @@
 //
 // Decoding is as strict as the reference's: unknown keys are errors, and nothing is converted but what mapstructure
 // converts with weak typing off (numbers among each other, a comma-separated string to a list of strings, texts to
-// durations). A null leaves the default.
+// durations). A null sets a scalar to zero ("" / 0 / false / 0s), and leaves lists, maps, structs and std::optional as
+// they are. Where the reference cuts numbers off (70000 in 16 bits) naru refuses them.
+//
+// After decoding, Validate() of every struct that decoded without an error is called, innermost first: of those that
+// the document does not mention too, but not of sections that are off.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,6 +42,8 @@ class Secret {
   const std::string& value() const { return value_; }
   bool empty() const { return value_.empty(); }
   bool operator==(const Secret&) const = default;
+  /// Prints [REDACTED]. There is no fmt formatter, so that a secret in a message does not compile.
+  friend std::ostream& operator<<(std::ostream& out, const Secret& secret);
 
  private:
   std::string value_;
@@ -48,27 +55,45 @@ struct HeaderMap {
   bool operator==(const HeaderMap&) const = default;
 };
 
-/// A section that is on when its key is there, even with null (`protocols: {grpc:}`), and then starts from T's
-/// defaults.
+/// A section that is on when its key is there, even with null (`protocols: {grpc:}`). Its own key `enabled` (true or
+/// false) switches it too, unless T has a field of that name.
 template <class T>
 class Optional {
  public:
+  /// Off; when its key comes it starts from T's defaults.
   Optional() = default;
-  /// On from the start, with these defaults.
-  explicit Optional(T value) : value_(std::move(value)) {}
-  explicit operator bool() const { return value_.has_value(); }
-  const T& operator*() const { return *value_; }
-  const T* operator->() const { return &*value_; }
-  T* operator->() { return &*value_; }
-  T& operator*() { return *value_; }
-  void Enable() {
-    if (!value_) value_.emplace();
+  /// On from the start, with these values.
+  explicit Optional(T value) : value_(std::move(value)), on_(true) {}
+  /// Off; when its key comes it starts from these values.
+  static Optional Default(T value) {
+    Optional out(std::move(value));
+    out.on_ = false;
+    return out;
   }
-  void Disable() { value_.reset(); }
+  explicit operator bool() const { return on_; }
+  /// Only while it is on.
+  const T& operator*() const { return value_; }
+  const T* operator->() const { return &value_; }
+  T* operator->() { return &value_; }
+  T& operator*() { return value_; }
+  void Enable() { on_ = true; }
+  void Disable() {
+    on_ = false;
+    value_ = T{};
+  }
 
  private:
-  std::optional<T> value_;
+  T value_{};
+  bool on_ = false;
 };
+
+/// The names of an enum's values, as the document writes them; specialise it beside the enum:
+///   template <> struct conf::EnumNames<Level> {
+///     static constexpr std::pair<std::string_view, Level> kNames[] = {{"basic", Level::kBasic}, ...};
+///     static constexpr bool kIgnoreCase = true;
+///   };
+template <class E>
+struct EnumNames;
 
 /// Everything that is wrong with a configuration, with places. Not thread-safe.
 class Issues {
@@ -100,10 +125,18 @@ class Issues {
   /// written.
   void Add(std::string_view path, std::string message);
 
+  /// Not an error: the use of a deprecated key, said once when the configuration is loaded.
+  void Warn(const Value& at, std::string_view path, std::string message);
+
   bool empty() const { return issues_.empty(); }
   const std::vector<Issue>& all() const { return issues_; }
+  const std::vector<Issue>& warnings() const { return warnings_; }
   /// One line an issue.
   std::string ToString() const;
+
+  /// Whether Validate() is called; off inside a section that is switched off. Returns what it was.
+  bool checks() const { return checks_; }
+  bool set_checks(bool on) { return std::exchange(checks_, on); }
 
  private:
   std::string Path(std::string_view path) const;
@@ -112,14 +145,18 @@ class Issues {
     const Value* at;
   };
   std::vector<Frame> frames_;
-  std::vector<Issue> issues_;
+  std::vector<Issue> issues_, warnings_;
+  bool checks_ = true;
 };
 
 /// Run-time description of a type of the configuration. Immutable; lives for ever.
 class Type {
  public:
   virtual ~Type() = default;
+  /// Decodes over what `out` holds and validates what decoded well.
   virtual void Decode(const Value& v, void* out, Issues& issues) const = 0;
+  /// Validates a value that no document mentions.
+  virtual void Check(const void* /*in*/, Issues& /*issues*/) const {}
   virtual Value Dump(const void* in) const = 0;
   /// For tables: "bool", "duration", "list of string".
   virtual std::string Name() const = 0;
@@ -127,6 +164,9 @@ class Type {
   virtual Value Schema() const = 0;
   /// The fields when this is a struct (or an optional one), else null.
   virtual const class StructType* AsStruct() const { return nullptr; }
+  /// The type of the members of a list or a map of names, else null.
+  virtual const Type* Item() const { return nullptr; }
+  virtual bool IsList() const { return false; }
 };
 
 class StructType : public Type {
@@ -135,10 +175,14 @@ class StructType : public Type {
     std::string name, doc;
     const Type* type = nullptr;
     size_t offset = 0;
-    bool ignored = false;  // accepted, does nothing
+    bool ignored = false;     // accepted, does nothing
+    bool deprecated = false;  // works, and warns with `doc`
   };
   const std::vector<FieldInfo>& fields() const { return fields_; }
+  /// The field that `key` names, by its name or another spelling; null when there is none.
+  const FieldInfo* FindField(std::string_view key) const;
   void Decode(const Value& v, void* out, Issues& issues) const override;
+  void Check(const void* in, Issues& issues) const override;
   Value Dump(const void* in) const override;
   std::string Name() const override { return "map"; }
   Value Schema() const override;
@@ -146,7 +190,21 @@ class StructType : public Type {
 
  protected:
   virtual void Validate(const void* in, Issues& issues) const = 0;
+  void AddField(FieldInfo field);
+  void AddPart(const StructType& part, size_t offset);
+  std::string UnknownKey(const std::string& key) const;
+
+  struct Spelling {
+    std::string name, of;
+    bool warn = false;
+  };
+  struct Part {
+    const StructType* type;
+    size_t offset;
+  };
   std::vector<FieldInfo> fields_;
+  std::vector<Spelling> spellings_;
+  std::vector<Part> parts_;  // squashed structs, for their Validate
 };
 
 template <class T>
@@ -160,20 +218,29 @@ class Struct final : public StructType {
   /// A key. `doc` is one line of Markdown without a full stop.
   template <class M, class B>
   void Field(std::string_view name, M B::*member, std::string_view doc) {
-    fields_.push_back({std::string(name), std::string(doc), &TypeOf<M>(), OffsetOf(member), false});
+    AddField({std::string(name), std::string(doc), &TypeOf<M>(), OffsetOf(member)});
   }
   /// The keys of a struct member, at this level.
   template <class M, class B>
   void Squash(M B::*member) {
-    size_t base = OffsetOf(member);
-    for (auto f : static_cast<const StructType&>(*TypeOf<M>().AsStruct()).fields()) {
-      f.offset += base;
-      fields_.push_back(std::move(f));
-    }
+    AddPart(static_cast<const StructType&>(*TypeOf<M>().AsStruct()), OffsetOf(member));
+  }
+  /// A key of old that still works, with a member of its own; `doc` says what to write instead, and is the warning.
+  template <class M, class B>
+  void Deprecated(std::string_view name, M B::*member, std::string_view doc) {
+    AddField({std::string(name), std::string(doc), &TypeOf<M>(), OffsetOf(member), false, true});
+  }
+  /// Another spelling of a field named before.
+  void Alias(std::string_view other, std::string_view name) {
+    spellings_.push_back({std::string(other), std::string(name), false});
+  }
+  /// The same, with a warning that names the spelling of today.
+  void Renamed(std::string_view old_name, std::string_view name) {
+    spellings_.push_back({std::string(old_name), std::string(name), true});
   }
   /// A key that is accepted and does nothing; `doc` says why.
   void Ignored(std::string_view name, std::string_view doc) {
-    fields_.push_back({std::string(name), std::string(doc), &TypeOf<Value>(), 0, true});
+    AddField({std::string(name), std::string(doc), &TypeOf<Value>(), 0, true});
   }
 
  protected:
@@ -192,6 +259,8 @@ class Struct final : public StructType {
 // Types of scalars and free-form values; defined in schema.cc.
 template <>
 const Type& TypeOf<bool>();
+template <>
+const Type& TypeOf<uint8_t>();
 template <>
 const Type& TypeOf<int64_t>();
 template <>
@@ -217,18 +286,26 @@ const Type& TypeOf<Value>();
 
 namespace internal {
 
+/// {"type": type}
+Value SchemaOf(std::string_view type);
+/// "expected WANTED, got a string 'x'".
+void Mismatch(const Value& v, std::string_view wanted, Issues& issues);
+
 class ListType final : public Type {
  public:
   struct Ops {
-    void* (*append)(void* list);
-    void (*clear)(void* list);
+    void (*reset)(void* list, size_t size);  // to so many default values
     size_t (*size)(const void* list);
     const void* (*at)(const void* list, size_t i);
+    void* (*edit)(void* list, size_t i);
   };
   ListType(const Type& item, Ops ops, bool of_strings) : item_(item), ops_(ops), of_strings_(of_strings) {}
   void Decode(const Value& v, void* out, Issues& issues) const override;
+  void Check(const void* in, Issues& issues) const override;
   Value Dump(const void* in) const override;
   std::string Name() const override { return "list of " + item_.Name(); }
+  const Type* Item() const override { return &item_; }
+  bool IsList() const override { return true; }
   Value Schema() const override;
 
  private:
@@ -245,8 +322,10 @@ class MapType final : public Type {
   };
   MapType(const Type& item, Ops ops) : item_(item), ops_(ops) {}
   void Decode(const Value& v, void* out, Issues& issues) const override;
+  void Check(const void* in, Issues& issues) const override;
   Value Dump(const void* in) const override;
   std::string Name() const override { return "map of " + item_.Name(); }
+  const Type* Item() const override { return &item_; }
   Value Schema() const override;
 
  private:
@@ -258,10 +337,13 @@ class OptionalType final : public Type {
  public:
   struct Ops {
     void* (*enable)(void* optional);
+    void (*disable)(void* optional);
     const void* (*get)(const void* optional);  // null when off
   };
-  OptionalType(const Type& item, Ops ops, bool null_enables) : item_(item), ops_(ops), null_enables_(null_enables) {}
+  /// `section`: conf::Optional, else std::optional.
+  OptionalType(const Type& item, Ops ops, bool section) : item_(item), ops_(ops), section_(section) {}
   void Decode(const Value& v, void* out, Issues& issues) const override;
+  void Check(const void* in, Issues& issues) const override;
   Value Dump(const void* in) const override;
   std::string Name() const override { return item_.Name(); }
   Value Schema() const override { return item_.Schema(); }
@@ -270,26 +352,62 @@ class OptionalType final : public Type {
  private:
   const Type& item_;
   Ops ops_;
-  bool null_enables_;
+  bool section_;
+};
+
+class EnumType final : public Type {
+ public:
+  using Names = std::vector<std::pair<std::string, int64_t>>;
+  EnumType(Names names, bool ignore_case, int64_t (*get)(const void*), void (*set)(void*, int64_t))
+      : names_(std::move(names)), ignore_case_(ignore_case), get_(get), set_(set) {}
+  void Decode(const Value& v, void* out, Issues& issues) const override;
+  Value Dump(const void* in) const override;
+  std::string Name() const override;
+  Value Schema() const override;
+
+ private:
+  std::string List(std::string_view separator) const;
+
+  Names names_;
+  bool ignore_case_;
+  int64_t (*get_)(const void*);
+  void (*set_)(void*, int64_t);
 };
 
 template <class T>
 struct TypeFor {
   static const Type& Get() {
-    static const auto* type = new Struct<T>;
-    return *type;
+    if constexpr (std::is_enum_v<T>) {
+      static const auto* type = new EnumType(
+          [] {
+            EnumType::Names names;
+            for (auto& [name, value] : EnumNames<T>::kNames) names.emplace_back(name, static_cast<int64_t>(value));
+            return names;
+          }(),
+          requires { requires EnumNames<T>::kIgnoreCase; },
+          [](const void* e) { return static_cast<int64_t>(*static_cast<const T*>(e)); },
+          [](void* e, int64_t value) { *static_cast<T*>(e) = static_cast<T>(value); });
+      return *type;
+    } else {
+      static const auto* type = new Struct<T>;
+      return *type;
+    }
   }
 };
 template <class T>
 struct TypeFor<std::vector<T>> {
   static const Type& Get() {
     using L = std::vector<T>;
-    static const auto* type = new ListType(
-        TypeOf<T>(),
-        {[](void* l) -> void* { return &static_cast<L*>(l)->emplace_back(); },
-         [](void* l) { static_cast<L*>(l)->clear(); }, [](const void* l) { return static_cast<const L*>(l)->size(); },
-         [](const void* l, size_t i) -> const void* { return &(*static_cast<const L*>(l))[i]; }},
-        std::is_same_v<T, std::string>);
+    static const auto* type =
+        new ListType(TypeOf<T>(),
+                     {[](void* l, size_t n) {
+                        static_cast<L*>(l)->clear();
+                        static_cast<L*>(l)->resize(n);
+                      },
+                      [](const void* l) { return static_cast<const L*>(l)->size(); },
+                      [](const void* l, size_t i) -> const void* { return &(*static_cast<const L*>(l))[i]; },
+                      [](void* l, size_t i) -> void* { return &(*static_cast<L*>(l))[i]; }},
+                     std::is_same_v<T, std::string>);
     return *type;
   }
 };
@@ -315,6 +433,7 @@ struct TypeFor<std::optional<T>> {
                                                   if (!opt) opt.emplace();
                                                   return &*opt;
                                                 },
+                                                [](void* o) { static_cast<O*>(o)->reset(); },
                                                 [](const void* o) -> const void* {
                                                   auto& opt = *static_cast<const O*>(o);
                                                   return opt ? &*opt : nullptr;
@@ -333,6 +452,7 @@ struct TypeFor<Optional<T>> {
                                                   opt.Enable();
                                                   return &*opt;
                                                 },
+                                                [](void* o) { static_cast<O*>(o)->Disable(); },
                                                 [](const void* o) -> const void* {
                                                   auto& opt = *static_cast<const O*>(o);
                                                   return opt ? &*opt : nullptr;
@@ -361,7 +481,11 @@ Value Dump(const T& in) {
   return TypeOf<T>().Dump(&in);
 }
 
-/// A Markdown table of the keys of `type` with their defaults, nested keys as `a::b`.
+/// A Markdown table of the keys of `type` with their defaults (a Dump), nested keys as `a::b`.
 std::string MarkdownTable(const Type& type, const Value& defaults);
+
+/// A JSON schema document (draft 2020-12) of resolved configurations of `type`, with these defaults (a Dump). Null is
+/// allowed everywhere, as in the documents.
+Value JsonSchema(const Type& type, const Value& defaults, std::string_view title);
 
 }  // namespace naru::conf

@@ -62,10 +62,10 @@ class Value {
   /// Sets or replaces an entry of a map.
   Value& Set(std::string_view key, Value value);
 
-  /// The text of a string, or the original text of an expanded scalar (`${env:X}` keeps `0123` as written); else
-  /// nothing.
+  /// The text of a string, or the original text of what an expansion put here (`${env:X}` keeps `0123` as written, and
+  /// the text of a list or map too); else nothing. What a field of type string takes.
   const std::string* AsText() const;
-  /// A scalar as text: its original text, or what it would be written as. Nothing for lists and maps.
+  /// A scalar as text: its original text, or what it would be written as. For lists and maps the original text, if any.
   std::optional<std::string> ScalarText() const;
   void set_original(std::string text) { original_ = std::make_shared<const std::string>(std::move(text)); }
   const std::string* original() const { return original_.get(); }
@@ -95,9 +95,13 @@ class Value {
 
 inline constexpr int kMaxDepth = 200;
 
-/// Compact JSON with keys in order of their names: equal documents give equal texts.
+/// Compact JSON, keys in order of their bytes: equal documents give equal texts. Numbers that JSON lacks (.inf, .nan)
+/// are strings.
 std::string ToJson(const Value& value);
-/// Block-style YAML, keys in order of their names, four spaces a level, as Go's YAML encoder writes it.
+/// The same over several lines, two spaces a level, `<`, `>` and `&` escaped: as the reference prints configurations.
+std::string ToPrettyJson(const Value& value);
+/// Block-style YAML as Go's yaml.v3 encoder writes it: keys in natural order (`a2` before `a10`), indentation in steps
+/// of four, strings plain where they read back as strings. Ends with a newline.
 std::string ToYaml(const Value& value);
 
 }  // namespace naru::conf

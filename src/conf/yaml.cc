@@ -2,7 +2,11 @@
 
 #include <yaml.h>
 
+#include <cmath>
 #include <map>
+#include <optional>
+#include <set>
+#include <unordered_set>
 
 #include <fmt/core.h>
 
@@ -13,6 +17,7 @@ namespace {
 
 constexpr size_t kMaxText = 16 << 20;
 constexpr size_t kMaxNodes = 200'000;
+constexpr size_t kMaxKeys = 10'000;
 
 // Composes a tree out of libyaml's events.
 class Composer {
@@ -63,38 +68,23 @@ class Composer {
 
   bool Node(Value& out, int depth) {
     Mark mark = Here();
-    if (depth > kMaxDepth) return Fault(mark, "nested too deeply");
-    if (++nodes_ > kMaxNodes)
-      return Fault(mark, "the document has too many nodes (aliases count each time they are used)");
+    if (depth > kMaxDepth) return Fault(mark, fmt::format("nested more than {} levels deep", kMaxDepth));
+    if (++nodes_ > kMaxNodes) return TooMany(mark);
     switch (event_.type) {
-      case YAML_ALIAS_EVENT: {
-        auto it = anchors_.find(Text(event_.data.alias.anchor));
-        if (it == anchors_.end())
-          return Fault(mark, fmt::format("unknown anchor '{}' referenced", Text(event_.data.alias.anchor)));
-        nodes_ += Size(it->second);
-        if (nodes_ > kMaxNodes)
-          return Fault(mark, "the document has too many nodes (aliases count each time they are used)");
-        out = it->second;
-        out.set_mark(mark);
-        return true;
-      }
+      case YAML_ALIAS_EVENT:
+        return Alias(out, mark);
       case YAML_SCALAR_EVENT: {
         auto& s = event_.data.scalar;
+        std::string anchor = Text(s.anchor);
         std::string_view text(reinterpret_cast<const char*>(s.value), s.length);
-        std::string tag = Text(s.tag);
-        if (tag == "tag:yaml.org,2002:str" || (tag.empty() && s.style != YAML_PLAIN_SCALAR_STYLE) || tag == "!") {
-          out = Value::String(text);
-        } else {
-          out = ResolvePlain(text);
-          if (tag == "tag:yaml.org,2002:float" && out.is_int())
-            out = Value::Double(static_cast<double>(out.int_value()));
-        }
+        if (!Scalar(out, text, Text(s.tag), s.style == YAML_PLAIN_SCALAR_STYLE, mark)) return false;
         out.set_mark(mark);
-        Keep(Text(s.anchor), out);
+        if (!anchor.empty()) anchors_[anchor] = out;
         return true;
       }
       case YAML_SEQUENCE_START_EVENT: {
         std::string anchor = Text(event_.data.sequence_start.anchor);
+        if (!anchor.empty()) open_.insert(anchor);
         out = Value::MakeList();
         out.set_mark(mark);
         for (;;) {
@@ -104,13 +94,14 @@ class Composer {
           if (!Node(item, depth + 1)) return false;
           out.list().push_back(std::move(item));
         }
-        Keep(anchor, out);
+        Close(anchor, out);
         return true;
       }
       case YAML_MAPPING_START_EVENT: {
         std::string anchor = Text(event_.data.mapping_start.anchor);
+        if (!anchor.empty()) open_.insert(anchor);
         if (!Mapping(out, mark, depth)) return false;
-        Keep(anchor, out);
+        Close(anchor, out);
         return true;
       }
       default:
@@ -118,49 +109,148 @@ class Composer {
     }
   }
 
+  bool Alias(Value& out, const Mark& mark) {
+    std::string name = Text(event_.data.alias.anchor);
+    if (open_.count(name)) return Fault(mark, fmt::format("anchor '{}' value contains itself", name));
+    auto it = anchors_.find(name);
+    if (it == anchors_.end()) return Fault(mark, fmt::format("unknown anchor '{}' referenced", name));
+    nodes_ += Size(it->second);
+    if (nodes_ > kMaxNodes) return TooMany(mark);
+    out = it->second;
+    out.set_mark(mark);
+    return true;
+  }
+
+  bool TooMany(const Mark& mark) {
+    return Fault(mark, fmt::format("more than {} values (what an alias stands for counts each time)", kMaxNodes));
+  }
+
+  // Types a scalar by its tag, or by its text when it is plain.
+  bool Scalar(Value& out, std::string_view text, std::string_view tag, bool plain, const Mark& mark) {
+    constexpr std::string_view kPrefix = "tag:yaml.org,2002:";
+    if (tag == "!") tag = {};
+    if (tag.empty()) {
+      out = plain ? ResolvePlain(text) : Value::String(text);
+      return true;
+    }
+    bool core = tag.substr(0, kPrefix.size()) == kPrefix;
+    if (core) tag.remove_prefix(kPrefix.size());
+    if (core && tag == "binary") {
+      auto bytes = Base64(text);
+      if (!bytes) return Fault(mark, "!!binary value contains invalid base64 data");
+      out = Value::String(*bytes);
+      return true;
+    }
+    Value v = ResolvePlain(text);
+    bool fits = true;
+    if (core && tag == "null") {
+      fits = v.is_null();
+    } else if (core && tag == "bool") {
+      fits = v.is_bool();
+    } else if (core && tag == "int") {
+      fits = v.is_int();
+    } else if (core && tag == "float") {
+      if (v.is_int()) v = Value::Double(static_cast<double>(v.int_value()));
+      fits = v.is_double();
+    } else if (core && tag == "timestamp") {
+      fits = IsTimestamp(text);
+    } else {
+      v = Value::String(text);  // !!str, and tags that mean nothing to us
+    }
+    if (!fits) return Fault(mark, fmt::format("cannot decode `{}` as a !!{}", text.substr(0, 100), tag));
+    out = std::move(v);
+    return true;
+  }
+
+  // A key as text: what the reference's map of strings holds for it.
+  static std::string KeyText(const Value& key) {
+    if (key.is_null()) return "<nil>";
+    if (key.is_double() && std::isnan(key.double_value())) return "NaN";
+    if (key.is_double() && std::isinf(key.double_value())) return key.double_value() > 0 ? "+Inf" : "-Inf";
+    return *key.ScalarText();
+  }
+
   bool Mapping(Value& out, const Mark& mark, int depth) {
     out = Value::MakeMap();
     out.set_mark(mark);
+    std::unordered_set<std::string> seen;
     std::vector<Value> merges;
+    bool merged = false;
     for (;;) {
       if (!Next()) return false;
       if (event_.type == YAML_MAPPING_END_EVENT) break;
       Mark at = Here();
-      bool plain = event_.type == YAML_SCALAR_EVENT && event_.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+      bool merge = event_.type == YAML_SCALAR_EVENT && event_.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+                   !event_.data.scalar.tag && event_.data.scalar.length == 2 && Text(event_.data.scalar.value) == "<<";
       Value key;
       if (!Node(key, depth + 1)) return false;
-      auto text = key.ScalarText();
-      if (!text) return Fault(at, "a key must be a scalar");
-      if (key.is_null()) text = "null";
+      if (key.is_list() || key.is_map()) return Fault(at, "a key must be a text, not a list or a map");
+      if (depth == 0 && !key.is_string())
+        return Fault(at, fmt::format("the key {} is {}: put quotes around it", KeyText(key), key.KindName()));
+      if (merge && merged) return Fault(at, "mapping key \"<<\" already defined; merge several maps as <<: [*a, *b]");
       if (!Next()) return false;
+      bool alias = event_.type == YAML_ALIAS_EVENT;
       Value value;
       if (!Node(value, depth + 1)) return false;
-      if (plain && *text == "<<") {
+      if (merge) {
+        merged = true;
         if (value.is_map()) {
           merges.push_back(std::move(value));
-        } else if (value.is_list()) {
+        } else if (value.is_list() && !alias) {
           for (auto& v : value.list()) merges.push_back(std::move(v));
         } else {
           return Fault(at, "map merge requires map or sequence of maps as the value");
         }
         continue;
       }
-      if (const Value* old = out.Find(*text)) {
-        return Fault(at, fmt::format("mapping key \"{}\" already defined at line {}", *text, old->mark().line));
+      std::string text = KeyText(key);
+      if (!seen.insert(text).second) {
+        return Fault(at,
+                     fmt::format("mapping key \"{}\" already defined at line {}", text, out.Find(text)->mark().line));
       }
-      out.mutable_map().emplace_back(std::move(*text), std::move(value));
+      if (seen.size() > kMaxKeys) return Fault(at, fmt::format("a map of more than {} keys", kMaxKeys));
+      out.mutable_map().emplace_back(std::move(text), std::move(value));
     }
     for (auto& m : merges) {
       if (!m.is_map()) return Fault(mark, "map merge requires map or sequence of maps as the value");
-      for (auto& [k, v] : m.map()) {
-        if (!out.Find(k)) out.mutable_map().emplace_back(k, v);
+      for (auto& [k, v] : m.mutable_map()) {
+        if (seen.insert(k).second) out.mutable_map().emplace_back(k, std::move(v));
       }
     }
+    if (out.map().size() > kMaxKeys) return Fault(mark, fmt::format("a map of more than {} keys", kMaxKeys));
     return true;
   }
 
-  void Keep(const std::string& anchor, const Value& v) {
-    if (!anchor.empty()) anchors_[anchor] = v;
+  void Close(const std::string& anchor, const Value& v) {
+    if (anchor.empty()) return;
+    open_.erase(anchor);
+    anchors_[anchor] = v;
+  }
+
+  static std::optional<std::string> Base64(std::string_view text) {
+    std::string out;
+    uint32_t bits = 0;
+    int have = 0;
+    size_t digits = 0, pads = 0;
+    for (char c : text) {
+      if (c == '\n' || c == '\r') continue;
+      static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+      if (c == '=') {
+        ++pads;
+        continue;
+      }
+      size_t d = kDigits.find(c);
+      if (d == std::string_view::npos || pads) return std::nullopt;
+      ++digits;
+      bits = (bits << 6 | static_cast<uint32_t>(d)) & 0xffffff;
+      have += 6;
+      if (have >= 8) {
+        have -= 8;
+        out += static_cast<char>(bits >> have & 0xff);
+      }
+    }
+    bool ok = (digits + pads) % 4 == 0 && pads <= 2;
+    return ok ? std::optional<std::string>(std::move(out)) : std::nullopt;
   }
 
   static size_t Size(const Value& v) {
@@ -176,6 +266,7 @@ class Composer {
   bool ok_ = false, have_ = false;
   size_t nodes_ = 0;
   std::map<std::string, Value> anchors_;
+  std::set<std::string> open_;  // anchors of collections that are being read
   Error error_;
 };
 

@@ -1,0 +1,93 @@
+// What a field table says to people and to editors: Markdown tables and JSON schemas.
+#include <fmt/core.h>
+
+#include "conf/schema.h"
+
+namespace naru::conf {
+namespace {
+
+// A cell of a table: bars would end it.
+std::string Cell(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '|') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+std::string DefaultText(const Value* d) {
+  std::string text = d && !d->is_null() ? ToJson(*d) : "";
+  if (text == "\"\"" || text == "[]" || text == "{}") text.clear();
+  if (text.size() > 1 && text.front() == '"') text = text.substr(1, text.size() - 2);
+  return text.empty() ? text : "`" + Cell(text) + "`";
+}
+
+void TableRows(std::string& out, const StructType& type, const Value& defaults, const std::string& prefix) {
+  for (auto& f : type.fields()) {
+    std::string name = prefix + f.name;
+    const Value* d = defaults.Find(f.name);
+    std::string doc = Cell(f.deprecated ? "deprecated: " + f.doc : f.doc);
+    if (f.ignored) {
+      out += fmt::format("| `{}` | any | | {} |\n", name, doc);
+      continue;
+    }
+    if (const StructType* nested = f.type->AsStruct()) {
+      bool off = !d || d->is_null();
+      out += fmt::format("| `{}` | map | {} | {} |\n", name, off ? "off" : "", doc);
+      TableRows(out, *nested, off ? Value() : *d, name + "::");
+      continue;
+    }
+    out += fmt::format("| `{}` | {} | {} | {} |\n", name, Cell(f.type->Name()), DefaultText(d), doc);
+    if (const Type* item = f.type->Item(); item && item->AsStruct())
+      TableRows(out, *item->AsStruct(), Value(), name + (f.type->IsList() ? "[]::" : "::NAME::"));
+  }
+}
+
+// Null is a value of everything.
+void AllowNull(Value& s) {
+  if (Value* type = s.Find("type")) {
+    if (type->is_string()) {
+      Value types = Value::MakeList();
+      types.list().push_back(*type);
+      *type = std::move(types);
+    }
+    type->list().push_back(Value::String("null"));
+  }
+  if (Value* names = s.Find("enum")) names->list().push_back(Value());
+  if (Value* items = s.Find("items")) AllowNull(*items);
+  if (Value* more = s.Find("additionalProperties"); more && more->is_map()) AllowNull(*more);
+  if (Value* properties = s.Find("properties")) {
+    for (auto& p : properties->mutable_map()) AllowNull(p.second);
+  }
+}
+
+void AddDefaults(Value& s, const Value& defaults) {
+  Value* properties = s.Find("properties");
+  if (!properties) {
+    if (!defaults.is_null()) s.Set("default", defaults);
+    return;
+  }
+  for (auto& p : properties->mutable_map()) {
+    if (const Value* d = defaults.Find(p.first)) AddDefaults(p.second, *d);
+  }
+}
+
+}  // namespace
+
+std::string MarkdownTable(const Type& type, const Value& defaults) {
+  std::string out = "| key | type | default | meaning |\n|---|---|---|---|\n";
+  if (const StructType* s = type.AsStruct()) TableRows(out, *s, defaults, "");
+  return out;
+}
+
+Value JsonSchema(const Type& type, const Value& defaults, std::string_view title) {
+  Value s = type.Schema();
+  AddDefaults(s, defaults);
+  AllowNull(s);
+  s.Set("$schema", Value::String("https://json-schema.org/draft/2020-12/schema"));
+  s.Set("title", Value::String(title));
+  return s;
+}
+
+}  // namespace naru::conf
