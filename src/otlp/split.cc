@@ -314,6 +314,10 @@ Status Splitter::Add(uint32_t index, const Slice& input) {
     } else if (tag != Tag(field::request::kResources, kLength)) {
       Flush();
       Share(whole, 0);
+      if (!Fits(0, piece_.bytes)) {
+        piece_.oversized = true;
+        Flush();
+      }
     } else if (Status s = Cut(0, whole); !s) {
       return s;
     } else {
