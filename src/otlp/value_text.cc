@@ -7,22 +7,23 @@
 #include <utility>
 #include <vector>
 
+#include "wire/hash.h"
+#include "wire/numbers.h"
+
 namespace naru::otlp {
 namespace {
 
 constexpr int kMaxNesting = 64;
 
 void AppendBase64(std::string_view bytes, std::string* out) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t group = static_cast<uint8_t>(bytes[i]) << 16;
-    if (i + 1 < bytes.size()) group |= static_cast<uint8_t>(bytes[i + 1]) << 8;
-    if (i + 2 < bytes.size()) group |= static_cast<uint8_t>(bytes[i + 2]);
-    out->push_back(kDigits[group >> 18]);
-    out->push_back(kDigits[group >> 12 & 63]);
-    out->push_back(i + 1 < bytes.size() ? kDigits[group >> 6 & 63] : '=');
-    out->push_back(i + 2 < bytes.size() ? kDigits[group & 63] : '=');
-  }
+  size_t start = out->size();
+  out->resize(start + wire::Base64EncodedSize(bytes.size()));
+  wire::Base64EncodeTo(bytes, out->data() + start);
+}
+
+void AppendDouble(double v, std::string* out) {
+  char buffer[wire::kFloatText];
+  out->append(buffer, wire::PutFloat(buffer, v, wire::FloatStyle::kEcmaScript));
 }
 
 // The length of the UTF-8 sequence at the front of `s`, 0 when there is none.
@@ -74,8 +75,8 @@ void AppendQuoted(std::string_view s, std::string* out) {
 }
 
 void AppendInt(int64_t v, std::string* out) {
-  char buffer[24];
-  out->append(buffer, std::to_chars(buffer, buffer + sizeof buffer, v).ptr);
+  char buffer[wire::kIntegerText];
+  out->append(buffer, wire::PutSigned(buffer, v));
 }
 
 // False when JSON has no form for it: NaN and the infinities.
@@ -169,45 +170,6 @@ bool WithoutSeparators(std::string_view text, std::string* out) {
 }
 
 }  // namespace
-
-void AppendDouble(double value, std::string* out) {
-  if (std::isnan(value)) {
-    out->append("NaN");
-    return;
-  }
-  if (std::isinf(value)) {
-    out->append(value > 0 ? "Infinity" : "-Infinity");
-    return;
-  }
-  // Shortest digits and exponent, laid out by the rule of ECMAScript.
-  char buffer[40];
-  const char* end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
-  std::string_view text(buffer, static_cast<size_t>(end - buffer));
-  if (text[0] == '-') {
-    out->push_back('-');
-    text.remove_prefix(1);
-  }
-  size_t e = text.find('e');
-  int exponent = std::atoi(std::string(text.substr(e + 1)).c_str());
-  std::string digits(1, text[0]);
-  if (e > 2) digits.append(text.substr(2, e - 2));
-  double magnitude = std::fabs(value);
-  if (magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21)) {
-    out->push_back(digits[0]);
-    if (digits.size() > 1) out->append(".").append(digits, 1);
-    out->push_back('e');
-    out->push_back(exponent < 0 ? '-' : '+');
-    AppendInt(std::abs(exponent), out);
-  } else if (exponent < 0) {
-    out->append("0.").append(static_cast<size_t>(-exponent - 1), '0').append(digits);
-  } else if (digits.size() <= static_cast<size_t>(exponent) + 1) {
-    out->append(digits).append(static_cast<size_t>(exponent) + 1 - digits.size(), '0');
-  } else {
-    out->append(digits, 0, static_cast<size_t>(exponent) + 1)
-        .append(".")
-        .append(digits, static_cast<size_t>(exponent) + 1);
-  }
-}
 
 void AppendText(const AnyValue& value, std::string* out) {
   switch (value.kind) {

@@ -14,9 +14,6 @@ namespace naru::otlp {
 /// than 64 become null.
 void AppendText(const AnyValue& value, std::string* out);
 
-/// Appends a number as ECMAScript prints it: 1, 0.1, 1e+21, 1e-7, NaN, Infinity.
-void AppendDouble(double value, std::string* out);
-
 /// Whole strings only, with the syntax of Go's strconv (base 10; decimal and hexadecimal floats, inf, nan, digit
 /// separators).
 bool ParseInt(std::string_view text, int64_t* value);
