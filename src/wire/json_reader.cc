@@ -252,8 +252,8 @@ std::string_view JsonReader::Scalar() {
   return token;
 }
 
-void JsonReader::Skip() {
-  uint64_t objects[kMaxSkipDepth / 64] = {};  // of every open container, whether it is an object
+void JsonReader::SkipNested() {
+  uint64_t objects[kMaxSkipDepth / 64];  // of every open container, whether it is an object
   int depth = 0;
   do {
     if (depth > 0) {
@@ -279,6 +279,7 @@ void JsonReader::Skip() {
         }
         uint64_t bit = uint64_t{1} << (depth % 64);
         uint64_t& word = objects[depth / 64];
+        if (depth % 64 == 0) word = 0;
         word = Peek() == JsonKind::kObject ? word | bit : word & ~bit;
         ++depth;
         Enter();

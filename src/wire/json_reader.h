@@ -89,12 +89,23 @@ class JsonReader {
   /// which some writers produce. Any other word is an error.
   std::string_view Scalar();
   /// Passes over one value of any kind, checking its grammar.
-  void Skip();
+  void Skip() {
+    switch (Peek()) {
+      case JsonKind::kString:
+        String();
+        return;
+      case JsonKind::kScalar:
+        Scalar();
+        return;
+      default:
+        SkipNested();
+    }
+  }
   /// Checks that nothing stands behind the document.
   Status Close();
 
   static constexpr size_t kKeep = 1 << 20;
-  static constexpr int kMaxSkipDepth = 1024;
+  static constexpr int kMaxSkipDepth = 10240;
 
  private:
   struct Structure;
@@ -108,6 +119,7 @@ class JsonReader {
   }
   char Here() const { return next_ < count_ ? text_[index_[next_]] : '\0'; }
   std::string_view Token() const;
+  void SkipNested();
 
   Budget& budget_;
   std::unique_ptr<Structure> structure_;
