@@ -67,9 +67,9 @@ struct EditSpec {
   RecordTest drop;
   /// Data points to remove; metrics without points then are removed too.
   PointTest drop_point;
-  /// Hash of the bytes, as text; needed when there is a kHash action. The bytes are those of a string, 8 bytes
-  /// little-endian of an integer or double, one byte 0 or 1 of a boolean; other values are replaced by the empty string
-  /// without asking.
+  /// Hash of the bytes, as text (the reference: SHA-256 in hexadecimal, wire::Sha256Hex; SHA-1 in its older releases);
+  /// needed when there is a kHash action. The bytes are those of a string, 8 bytes little-endian of an integer or
+  /// double, one byte 0 or 1 of a boolean; other values are replaced by the empty string without asking.
   std::function<std::string(std::string_view)> hash;
 };
 

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "otlp/build.h"
+
 namespace naru::otlp {
 namespace {
 
@@ -38,6 +40,36 @@ TEST(ValueText, Numbers) {
     AppendText(v, &text);
     EXPECT_EQ(text, c.text);
   }
+}
+
+TEST(ValueText, MapsAreWhatTheReferencePrints) {
+  std::string list = EncodeArray({true, Value::OfBytes("\x01\x02\x03\x04")});
+  std::string empty_map = EncodeKvlist({}), empty_list = EncodeArray({});
+  std::string map = EncodeKvlist({{"b", "<\"&\n>\b\f\x01\x7f\xe2\x80\xa8\xc3\xa9\xff"},
+                                  {"d", 1e21},
+                                  {"i", 1},
+                                  {"n", Value()},
+                                  {"i", -3},
+                                  {"a", Value::Encoded(list)},
+                                  {"z", Value::Encoded(empty_map)},
+                                  {"y", Value::Encoded(empty_list)}});
+  std::string text;
+  AppendText(AnyValue::Parse(map), &text);
+  EXPECT_EQ(text,
+            "{\"a\":[true,\"AQIDBA==\"],\"b\":\"<\\\"&\\n>\\b\\f\\u0001\x7f\\u2028\xc3\xa9\\ufffd\",\"d\":1e+21,\"i\":-"
+            "3,\"n\":null,"
+            "\"y\":[],\"z\":{}}");
+  text.clear();
+  AppendText(AnyValue::Parse(EncodeArray({1, NAN})), &text);
+  EXPECT_EQ(text, "");
+}
+
+TEST(ValueText, DeepNestingEnds) {
+  std::string value = EncodeValue(1);
+  for (int i = 0; i < 200; ++i) value = EncodeArray({Value::Encoded(value)});
+  std::string text;
+  AppendText(AnyValue::Parse(value), &text);
+  EXPECT_EQ(text, std::string(64, '[') + "null" + std::string(64, ']'));
 }
 
 TEST(ValueText, ParsesAsGoDoes) {
