@@ -283,7 +283,8 @@ class YamlWriter {
     }
     std::vector<const Value::Entry*> entries;
     for (auto& e : v.map()) entries.push_back(&e);
-    std::sort(entries.begin(), entries.end(), [](auto* a, auto* b) { return NaturalLess(a->first, b->first); });
+    // A stable sort: the natural order is not consistent for every set of names, which it survives.
+    std::stable_sort(entries.begin(), entries.end(), [](auto* a, auto* b) { return NaturalLess(a->first, b->first); });
     int next = 4 * ((indent + 4) / 4);
     for (size_t i = 0; i < entries.size(); ++i) {
       if (i || !inline_first) Pad(indent);

@@ -144,7 +144,9 @@ class HeaderMapType final : public Type {
       return;
     }
     if (!v.is_list()) return Mismatch(v, "a map of headers, or a list of {name, value}", issues);
-    for (auto& item : v.list()) {
+    for (size_t i = 0; i < v.list().size(); ++i) {
+      const Value& item = v.list()[i];
+      auto in = issues.In(fmt::format("{}", i), &item);
       const Value* name = item.Find("name");
       const Value* value = item.Find("value");
       if (!item.is_map() || !name || !name->AsText() || item.map().size() > 2 || (item.map().size() == 2 && !value)) {
