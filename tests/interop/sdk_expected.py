@@ -102,7 +102,7 @@ def metrics(language, drawn):
     ladder = [1 if i % 32 == 0 else 0 for i in range(97)] + [0] * (63 if language == "python" else 0)  # Python sends all its 160 buckets
     exponential = {"name": "m.exponential", "unit": "s", "exponential_histogram": {"data_points": [point(
         {"count": 4, "sum": "15.0", "scale": 5, "positive": {"offset": -1, "bucket_counts": ladder}, "min": "1.0", "max": "8.0",
-         "negative": {"bucket_counts": [0]} if language == "python" else {}})], "aggregation_temporality": 2}}
+         **({"negative": {"bucket_counts": [0]}} if language == "python" else {})})], "aggregation_temporality": 2}}
     gauge = {"name": "m.gauge", "unit": "Cel", "gauge": {"data_points": [point({"as_double": "3.25"})]}}
     if language == "python":
         del gauge["gauge"]["data_points"][0]["start_time_unix_nano"]

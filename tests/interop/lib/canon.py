@@ -25,7 +25,10 @@ def canonical(message):
         repeated = field.is_repeated if isinstance(getattr(field, "is_repeated", None), bool) else field.label == FieldDescriptor.LABEL_REPEATED
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             if not repeated:
-                out[field.name] = canonical(value)
+                # An empty message means the same as none, except as a member of a oneof, where it is a choice.
+                inner = canonical(value)
+                if inner or field.containing_oneof is not None:
+                    out[field.name] = inner
             elif field.message_type.name == "KeyValue":
                 pairs = {}
                 for kv in value:
@@ -87,11 +90,15 @@ def points(signal, messages):
     return sorted(rows, key=key)
 
 
-def read_lines(path, signal):
-    """The requests that a file exporter wrote as JSON, one a line; a file that is not there holds none."""
+def read_lines(path, signal, growing=False):
+    """The requests that a file exporter wrote as JSON, one a line; a file that is not there holds none.
+    With `growing`, a last line that is not finished yet is left for later."""
     if not path.exists():
         return []
-    return [from_json(signal, line) for line in path.read_text().splitlines() if line.strip()]
+    text = path.read_text()
+    if growing:
+        text = text[:text.rfind("\n") + 1]
+    return [from_json(signal, line) for line in text.splitlines() if line.strip()]
 
 
 def count(signal, messages):
