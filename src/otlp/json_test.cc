@@ -71,8 +71,7 @@ TEST(Json, WritesWhatTheReferenceWrites) {
 TEST(Json, PartsAreOneRequest) {
   RequestBuilder b(Signal::kTraces);
   const std::string trace(16, '\1'), span(8, '\2');
-  const Attr attributes[] = {{"a", 1}};
-  b.Resource(attributes);
+  b.Resource({{"a", 1}});
   b.Add(SpanData{.trace_id = trace, .span_id = span, .name = "x"});
   Slice one = b.Finish();
   Slice parts[] = {one, Slice(), one};

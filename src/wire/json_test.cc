@@ -101,9 +101,9 @@ TEST(Numbers, FloatsInAllWritings) {
     EXPECT_FALSE(IsJsonNumber(text)) << text;
 }
 
-std::string Quoted(std::string_view text, bool html = false) {
+std::string Quoted(std::string_view text, JsonEscapes escapes = JsonEscapes::kLeast) {
   Writer out;
-  AppendJsonString(out, text, html);
+  AppendJsonString(out, text, escapes);
   return std::string(out.view());
 }
 
@@ -112,7 +112,8 @@ TEST(JsonWriter, Strings) {
   EXPECT_EQ(Quoted("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
   EXPECT_EQ(Quoted(std::string("\0\x1f\n\r\t\b\f\x7f", 8)), "\"\\u0000\\u001f\\n\\r\\t\\u0008\\u000c\x7f\"");
   EXPECT_EQ(Quoted("<&>\u00fc\u20ac\U0001f600"), "\"<&>\u00fc\u20ac\U0001f600\"");
-  EXPECT_EQ(Quoted("<&>\u2028\u2029\u202a", true), "\"\\u003c\\u0026\\u003e\\u2028\\u2029\u202a\"");
+  EXPECT_EQ(Quoted("<&>\b\f\v\u2028\xff", JsonEscapes::kGo), "\"<&>\\b\\f\\u000b\\u2028\\ufffd\"");
+  EXPECT_EQ(Quoted("<&>\u2028\u2029\u202a", JsonEscapes::kGoHtml), "\"\\u003c\\u0026\\u003e\\u2028\\u2029\u202a\"");
   // Bytes that are not UTF-8, surrogates and overlong forms among them, become one U+FFFD each.
   EXPECT_EQ(Quoted("a\xff"
                    "b"),

@@ -35,7 +35,7 @@ constexpr std::array<bool, 256> Plain(bool html) {
   if (html) table['<'] = table['>'] = table['&'] = false;
   return table;
 }
-constexpr std::array<bool, 256> kPlain[] = {Plain(false), Plain(true)};
+constexpr std::array<bool, 256> kPlain[] = {Plain(false), Plain(false), Plain(true)};
 
 // A byte of `word` is a quote, a backslash, below 0x20 or above 0x7f.
 bool NeedsCare(uint64_t word) {
@@ -45,21 +45,22 @@ bool NeedsCare(uint64_t word) {
   return ((zero | word) & kHigh) != 0;
 }
 
-size_t PlainPrefix(std::string_view text, bool html) {
+size_t PlainPrefix(std::string_view text, JsonEscapes escapes) {
   size_t i = 0;
-  if (!html) {
+  if (escapes != JsonEscapes::kGoHtml) {
     for (; i + 8 <= text.size(); i += 8) {
       uint64_t word;
       std::memcpy(&word, text.data() + i, 8);
       if (NeedsCare(word)) break;
     }
   }
-  const auto& plain = kPlain[html];
+  const auto& plain = kPlain[static_cast<int>(escapes)];
   while (i < text.size() && plain[static_cast<uint8_t>(text[i])]) ++i;
   return i;
 }
 
-void AppendEscape(Writer& out, uint8_t c) {
+void AppendEscape(Writer& out, uint8_t c, JsonEscapes escapes) {
+  if (escapes != JsonEscapes::kLeast && (c == '\b' || c == '\f')) return out.Raw(c == '\b' ? "\\b" : "\\f");
   switch (c) {
     case '"':
       return out.Raw("\\\"");
@@ -98,8 +99,9 @@ bool AppendValidUtf8(Writer& out, std::string_view text) {
   return valid;
 }
 
-void AppendJsonString(Writer& out, std::string_view text, bool html) {
-  size_t n = PlainPrefix(text, html);
+void AppendJsonString(Writer& out, std::string_view text, JsonEscapes escapes) {
+  const bool go = escapes != JsonEscapes::kLeast;
+  size_t n = PlainPrefix(text, escapes);
   uint8_t* to = out.Room(n + 2);
   to[0] = '"';
   if (n > 0) std::memcpy(to + 1, text.data(), n);
@@ -108,22 +110,22 @@ void AppendJsonString(Writer& out, std::string_view text, bool html) {
   while (!text.empty()) {
     auto c = static_cast<uint8_t>(text.front());
     if (c < 0x80) {
-      AppendEscape(out, c);
+      AppendEscape(out, c, escapes);
       text.remove_prefix(1);
     } else {
       const auto* p = reinterpret_cast<const uint8_t*>(text.data());
       size_t length = SequenceLength(p, p + text.size());
       if (length == 0) {
-        out.Raw(kReplacement);
+        out.Raw(go ? std::string_view("\\ufffd") : kReplacement);
         length = 1;
-      } else if (html && length == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] | 1) == 0xa9) {
+      } else if (go && length == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] | 1) == 0xa9) {
         out.Raw(p[2] & 1 ? "\\u2029" : "\\u2028");
       } else {
         out.Raw(text.substr(0, length));
       }
       text.remove_prefix(length);
     }
-    n = PlainPrefix(text, html);
+    n = PlainPrefix(text, escapes);
     out.Raw(text.substr(0, n));
     text.remove_prefix(n);
   }

@@ -12,10 +12,14 @@ namespace naru::wire {
 /// Appends `text` to `out` with every byte that is not part of valid UTF-8 replaced by U+FFFD; true when none was.
 bool AppendValidUtf8(Writer& out, std::string_view text);
 
-/// Appends `text` to `out` as a JSON string with its quotes. Escaped are the quote, the backslash and what is below
-/// U+0020 (as \n, \r, \t or \u00xx), nothing else; bytes that are not UTF-8 become U+FFFD. With `html` also <, > and &,
-/// U+2028 and U+2029 are escaped, as Go's encoding/json does by default.
-void AppendJsonString(Writer& out, std::string_view text, bool html = false);
+enum class JsonEscapes : uint8_t {
+  kLeast,   // the quote, the backslash and what is below U+0020: \n, \r, \t, else \u00xx. As OTLP/JSON
+  kGo,      // also \b and \f, U+2028, U+2029, and U+FFFD where a byte is not UTF-8: encoding/json without SetEscapeHTML
+  kGoHtml,  // also <, > and &: encoding/json as it is
+};
+
+/// Appends `text` to `out` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD one by one.
+void AppendJsonString(Writer& out, std::string_view text, JsonEscapes escapes = JsonEscapes::kLeast);
 
 /// Writes one value after another. The caller keeps objects and arrays balanced and puts a key before every value in an
 /// object; nothing checks that. Not thread-safe.
