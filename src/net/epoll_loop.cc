@@ -86,7 +86,11 @@ class EpollLoop final : public Loop {
   }
   ~EpollLoop() override {
     SetCurrent(this);
+    // What timers and posted functions hold may cancel timers when it goes.
+    timer_times_.clear();
+    auto timers = std::move(timers_);
     timers_.clear();
+    timers.clear();
     std::vector<std::function<void()>> rest;
     {
       std::lock_guard lock(mutex_);

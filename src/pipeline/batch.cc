@@ -10,9 +10,20 @@ Batch::Batch(Signal signal, Slice bytes, Token token, std::shared_ptr<const Clie
 }
 
 void Batch::Append(Slice bytes, Token token) {
-  items_ += token.items();
+  uint64_t n = token.items();
+  items_ += n;
   bytes_ += bytes.size();
-  parts_.push_back(Part{std::move(bytes), std::move(token)});
+  parts_.push_back(Part{std::move(bytes), std::move(token), n});
+}
+
+void Batch::Append(Slice bytes, uint64_t items) {
+  items_ += items;
+  bytes_ += bytes.size();
+  parts_.push_back(Part{std::move(bytes), Token(), items});
+}
+
+void Batch::StoreTokens() {
+  for (auto& p : parts_) p.token.Stored();
 }
 
 void Batch::Append(Batch&& other) {
@@ -73,9 +84,8 @@ std::vector<Token> Batch::ReplaceTokens(Ack* ack) {
   old.reserve(parts_.size());
   Token fresh(ack, items_);
   for (auto& p : parts_) {
-    uint64_t n = p.token.items();
     old.push_back(std::move(p.token));
-    p.token = fresh.Split(n);
+    p.token = fresh.Split(p.items);
   }
   return old;
 }
@@ -90,7 +100,7 @@ std::vector<Batch> Batch::Fork(size_t n) {
   std::vector<Part> parts = TakeParts();
   for (auto& p : parts) {
     if (!p.token) {
-      for (auto& b : out) b.Append(p.bytes, Token());
+      for (auto& b : out) b.Append(p.bytes, p.items);
       continue;
     }
     std::vector<Token> tokens = p.token.Fork(n);

@@ -31,6 +31,7 @@ struct ClientInfo {
 struct Part {
   Slice bytes;
   Token token;
+  uint64_t items = 0;  // in the bytes; stays when the token is settled
 };
 
 /// Move-only; exactly one owner. The concatenation of the parts is a valid request, because the top level of every OTLP
@@ -53,6 +54,8 @@ class Batch {
   void set_client(std::shared_ptr<const ClientInfo> client) { client_ = std::move(client); }
 
   void Append(Slice bytes, Token token);
+  /// For items that somebody else answers for: no token.
+  void Append(Slice bytes, uint64_t items);
   void Append(Batch&& other);
   /// Hands out the parts (for a processor that rewrites each); the batch is empty afterwards.
   std::vector<Part> TakeParts();
@@ -66,6 +69,8 @@ class Batch {
   void Dropped(const Error& reason);
   void Filtered();
 
+  /// Resolves all tokens as stored; the bytes stay, and whoever calls this answers for them from here on.
+  void StoreTokens();
   /// Replaces all tokens by those of one new Ack; returns the old ones, which the caller now owns. For queues and
   /// batchers that answer for the items from here on (resolve the old tokens as stored) or that try again (keep them).
   std::vector<Token> ReplaceTokens(Ack* ack);

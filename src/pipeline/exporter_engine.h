@@ -1,0 +1,50 @@
+// The exporter engine: sending_queue, batching inside it, retry_on_failure, and the accounts of an exporter.
+//
+// A batch that is handed in is refused (queue full), or kept: its tokens are then resolved as stored, or stay open
+// until delivery with wait_for_result or without a queue. At most num_consumers requests are under way over all loops;
+// each is sent on the loop that took it from the queue, by that loop's Sender. Every item ends as sent, dropped with a
+// reason, or refused; the ledger's equation `entered = sent + dropped + refused + held` holds in every snapshot.
+//
+// Threads: Consume on any loop; the shared state is under one mutex that is held for queue operations only.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "pipeline/component.h"
+#include "pipeline/engine_config.h"
+#include "pipeline/metrics.h"
+#include "pipeline/sender.h"
+
+namespace naru::pipeline {
+
+struct EngineOptions {
+  RetryConfig retry;
+  QueueConfig queue;
+  /// Largest request in bytes (0: none): batches are split so that none overruns the peer's limit.
+  uint64_t max_request_bytes = 0;
+};
+
+/// Makes the sender of a loop, on that loop, at its first batch.
+using SenderFactory = std::function<std::unique_ptr<Sender>(net::Loop&)>;
+
+class ExporterEngine final : public Exporter {
+ public:
+  ExporterEngine(ExporterContext context, EngineOptions options, SenderFactory factory);
+  ~ExporterEngine() override;
+
+  Status Start(Host& host) override;
+  void Shutdown(MonoTime deadline, std::function<void()> done) override;
+  void Consume(Batch&& batch) override;
+
+  struct Shared;
+
+ private:
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace naru::pipeline

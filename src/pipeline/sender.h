@@ -1,0 +1,40 @@
+// What an exporter has to write: how one batch gets to the backend. Queueing, batching, retrying and counting are the
+// engine's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "pipeline/batch.h"
+
+namespace naru::pipeline {
+
+/// How one attempt ended.
+struct SendResult {
+  /// kOk: the backend has the batch, but for `rejected` items.
+  Error error{Code::kOk, false, Duration{0}, {}};
+  /// Items that the backend said it will not take (partial success); never sent again.
+  uint64_t rejected = 0;
+  std::string message;  // of a partial success
+
+  bool ok() const { return error.code == Code::kOk; }
+  static SendResult Failed(Error e) {
+    SendResult r;
+    r.error = std::move(e);
+    return r;
+  }
+};
+
+/// Sends batches on one loop; used on that loop only.
+class Sender {
+ public:
+  virtual ~Sender() = default;
+  /// Starts to send. `done` is called once, on this loop, possibly inside Send. The batch stays valid and unchanged
+  /// until then.
+  virtual void Send(const Batch& batch, std::function<void(SendResult)> done) = 0;
+};
+
+}  // namespace naru::pipeline
