@@ -1,0 +1,17 @@
+// What memory there is, and what of it this process uses.
+#pragma once
+
+#include <cstdint>
+
+namespace naru {
+
+/// The cgroup's limit (v2, v1), else the machine's memory; bytes.
+uint64_t TotalMemory();
+/// True when a cgroup limits this process.
+bool CgroupMemoryLimit(uint64_t& bytes);
+/// Resident set of this process now; bytes.
+uint64_t ResidentMemory();
+/// CPU time that this process has used; nanoseconds.
+uint64_t ProcessCpuNanos();
+
+}  // namespace naru

@@ -1,0 +1,318 @@
+#include "receivers/otlp/endpoint.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "otlp/json.h"
+#include "receivers/otlp/request.h"
+
+namespace naru::receivers::otlp {
+
+using naru::otlp::Signal;
+
+namespace {
+
+// "*" matches any run of characters.
+bool Glob(std::string_view pattern, std::string_view text) {
+  size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == text;
+  if (text.substr(0, star) != pattern.substr(0, star)) return false;
+  std::string_view rest = pattern.substr(star + 1);
+  for (size_t i = star; i <= text.size(); ++i) {
+    if (Glob(rest, text.substr(i))) return true;
+  }
+  return false;
+}
+
+std::string Lower(std::string_view s) {
+  std::string out(s);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<Endpoint> Endpoint::Grpc(const pipeline::GrpcServerConfig& c, const pipeline::ReceiverContext& context) {
+  std::shared_ptr<Endpoint> e(new Endpoint(context));
+  e->transport_ = "grpc";
+  e->grpc_only_ = true;
+  e->max_bytes_ = static_cast<size_t>(c.max_recv_msg_size_mib ? c.max_recv_msg_size_mib << 20 : 4 << 20);
+  e->include_metadata_ = c.include_metadata;
+  e->auth_config_ = c.auth;
+  e->options_ = c.Options();
+  e->listen_ = pipeline::ListenerSettings::Of(c);
+  for (auto codec : {wire::Codec::kIdentity, wire::Codec::kGzip, wire::Codec::kZstd, wire::Codec::kSnappyFramed}) e->codecs_[static_cast<size_t>(codec)] = true;
+  return e;
+}
+
+std::shared_ptr<Endpoint> Endpoint::Http(const HttpProtocol& p, const pipeline::ReceiverContext& context) {
+  std::shared_ptr<Endpoint> e(new Endpoint(context));
+  auto& c = p.server;
+  e->transport_ = "http";
+  e->max_bytes_ = c.max_request_body_size > 0 ? static_cast<size_t>(c.max_request_body_size) : 20u << 20;
+  e->include_metadata_ = c.include_metadata;
+  e->auth_config_ = c.auth;
+  e->cors_ = c.cors;
+  e->options_ = c.Options();
+  e->listen_ = pipeline::ListenerSettings::Of(c);
+  e->paths_ = {p.traces_url_path, p.metrics_url_path, p.logs_url_path, p.profiles_url_path};
+  for (auto& path : e->paths_) {
+    if (!path.empty() && path[0] != '/') path.insert(path.begin(), '/');
+  }
+  for (auto& [k, v] : c.response_headers.entries) e->response_headers_.emplace_back(Lower(k), v.value());
+  e->codecs_[static_cast<size_t>(wire::Codec::kIdentity)] = true;
+  for (auto& name : c.compression_algorithms) {
+    if (auto codec = wire::CodecByHttpName(name)) e->codecs_[static_cast<size_t>(*codec)] = true;
+    if (name == "snappy") e->codecs_[static_cast<size_t>(wire::Codec::kSnappyFramed)] = true;
+  }
+  return e;
+}
+
+Status Endpoint::Open(pipeline::Host& host) {
+  gate_ = &host.gate();
+  if (auth_config_) {
+    auto* x = host.FindExtension(auth_config_->authenticator);
+    auth_ = x ? x->server_auth() : nullptr;
+    if (!auth_) return naru::Fail(Code::kInvalidArgument, "failed to resolve authenticator \"{}\": it is no server authenticator in service::extensions", auth_config_->authenticator);
+  }
+  for (int i = 0; i < naru::otlp::kSignals; ++i) {
+    auto& l = host.ledger();
+    pipeline::Owner owner{"receiver", context_.id, std::string(naru::otlp::Names(static_cast<Signal>(i)).name), "", transport_};
+    using pipeline::Entry;
+    accounts_[static_cast<size_t>(i)] = {l.Open(owner, Entry::kOffered),          l.Open(owner, Entry::kAccepted),
+                                         l.Open(owner, Entry::kRefused),          l.Open(owner, Entry::kRequests, "malformed"),
+                                         l.Open(owner, Entry::kRequests, "refused_memory"), l.Open(owner, Entry::kRequests, "success"),
+                                         l.Open(owner, Entry::kRequests, "failure")};
+  }
+  server_ = std::make_unique<net::HttpServer>(host.loops(), options_, *this, gate_->budget());
+  auto self = weak_from_this();
+  auto listener = pipeline::Listen(host, listen_, grpc_only_ ? std::vector<std::string>{"h2"} : std::vector<std::string>{"h2", "http/1.1"},
+                                   [self](net::Loop& loop, std::unique_ptr<net::Stream> stream) {
+                                     if (auto e = self.lock()) e->server_->Accept(loop, std::move(stream));
+                                   });
+  if (!listener) return tl::unexpected(listener.error());
+  listener_ = std::move(*listener);
+  context_.log.Info(grpc_only_ ? "Starting GRPC server" : "Starting HTTP server", {{"endpoint", listener_->local().ToString()}});
+  if (listener_->local().IsUnspecified()) {
+    context_.log.Warn("Using the 0.0.0.0 address exposes this server to every network interface, which may facilitate Denial of Service attacks.",
+                      {{"endpoint", listener_->local().ToString()}});
+  }
+  return {};
+}
+
+void Endpoint::Shutdown(MonoTime deadline, std::function<void()> done) {
+  listener_.reset();
+  if (!server_) return done();
+  auto self = shared_from_this();
+  server_->Shutdown(deadline, [self, done = std::move(done)] { done(); });
+}
+
+std::shared_ptr<net::RequestHandler> Endpoint::OnRequest(const net::RequestHead& head, net::ServerCall& call) {
+  if (grpc_only_) return OnGrpc(head, call);
+  return OnHttp(head, call);
+}
+
+Result<std::shared_ptr<const pipeline::ClientInfo>> Endpoint::Client(const net::RequestHead& head) {
+  if (!auth_ && !include_metadata_) return std::shared_ptr<const pipeline::ClientInfo>();
+  auto info = std::make_shared<pipeline::ClientInfo>();
+  info->address = head.peer->ToString();
+  if (include_metadata_) {
+    for (auto& h : head.headers.all()) info->metadata[std::string(h.name)].emplace_back(h.value);
+    if (!head.authority.empty()) info->metadata[head.http2 ? ":authority" : "host"] = {std::string(head.authority)};
+  }
+  if (auth_) {
+    std::vector<std::pair<std::string, std::string>> params;
+    for (auto& p : auth_config_->request_params) {
+      std::string v = net::QueryValue(head.query, p);
+      if (!v.empty()) params.emplace_back(Lower(p), std::move(v));
+    }
+    auto known = auth_->Authenticate([&](std::string_view name) -> std::string_view {
+      std::string_view v = head.headers.Get(name);
+      if (!v.empty()) return v;
+      for (auto& [k, value] : params) {
+        if (k == name) return value;
+      }
+      return {};
+    });
+    if (!known) return tl::unexpected(known.error());
+    info->auth = std::move(*known);
+  }
+  return std::shared_ptr<const pipeline::ClientInfo>(std::move(info));
+}
+
+std::shared_ptr<net::RequestHandler> Endpoint::OnGrpc(const net::RequestHead& head, net::ServerCall& call) {
+  if (!head.http2) {
+    call.Respond(415, {{"content-type", "text/plain; charset=utf-8"}}, Slice::Static("this port speaks OTLP/gRPC; OTLP/HTTP is on another one (4318 by default)\n"));
+    return nullptr;
+  }
+  if (head.method != "POST") {
+    call.Respond(405, {{"content-type", "text/plain; charset=utf-8"}, {"allow", "POST"}}, Slice::Static("gRPC uses POST\n"));
+    return nullptr;
+  }
+  if (!head.grpc) {
+    call.Respond(415, {{"content-type", "text/plain; charset=utf-8"}}, Slice::Static("invalid gRPC request content-type\n"));
+    return nullptr;
+  }
+  int signal = -1;
+  for (int i = 0; i < naru::otlp::kSignals; ++i) {
+    if (head.path == naru::otlp::Names(static_cast<Signal>(i)).grpc_path) signal = i;
+  }
+  if (signal < 0 || !context_.next[static_cast<size_t>(signal)]) {
+    std::string_view path = head.path.substr(std::min<size_t>(1, head.path.size()));
+    size_t slash = path.rfind('/');
+    FailGrpc(call, Error{Code::kUnimplemented, false, Duration{0},
+                         fmt::format("unknown service {}", slash == std::string_view::npos ? path : path.substr(0, slash))});
+    return nullptr;
+  }
+  std::string_view encoding = head.headers.Get("grpc-encoding");
+  auto codec = wire::CodecByGrpcName(encoding);
+  if (!codec || !codecs_[static_cast<size_t>(*codec)]) {
+    static const net::Header kAccept{"grpc-accept-encoding", "gzip,zstd,snappy"};
+    std::string message = fmt::format("grpc: Decompressor is not installed for grpc-encoding \"{}\"", encoding.substr(0, 64));
+    call.RespondGrpc({Code::kUnimplemented, message, {}}, Slice(), {&kAccept, 1});
+    return nullptr;
+  }
+  auto client = Client(head);
+  if (!client) {
+    FailGrpc(call, client.error());
+    return nullptr;
+  }
+  return std::make_shared<Request>(shared_from_this(), call, static_cast<Signal>(signal), true, false, *codec, std::move(*client), std::string());
+}
+
+bool Endpoint::OriginAllowed(std::string_view origin) const {
+  if (!cors_ || origin.empty()) return false;
+  return std::any_of(cors_->allowed_origins.begin(), cors_->allowed_origins.end(), [&](auto& p) { return Glob(Lower(p), Lower(origin)); });
+}
+
+// The answer to a browser's question whether a page of `origin` may send (Fetch standard, CORS-preflight).
+bool Endpoint::Preflight(const net::RequestHead& head, net::ServerCall& call, std::string_view origin) {
+  if (!cors_ || head.method != "OPTIONS" || !head.headers.Has("access-control-request-method")) return false;
+  std::vector<net::Header> headers = {{"vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}};
+  std::string max_age = std::to_string(cors_->max_age);
+  bool all = std::find(cors_->allowed_headers.begin(), cors_->allowed_headers.end(), "*") != cors_->allowed_headers.end();
+  std::string wanted = Lower(head.headers.Get("access-control-request-headers"));
+  bool ok = OriginAllowed(origin);
+  std::string_view rest = wanted;
+  while (ok && !all && !rest.empty()) {
+    std::string_view item = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+    while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
+    while (!item.empty() && item.back() == ' ') item.remove_suffix(1);
+    static constexpr std::string_view kSafe[] = {"accept", "content-type", "x-requested-with", "origin"};
+    bool known = std::find(std::begin(kSafe), std::end(kSafe), item) != std::end(kSafe) ||
+                 std::any_of(cors_->allowed_headers.begin(), cors_->allowed_headers.end(), [&](auto& h) { return Lower(h) == item; });
+    if (!known) ok = false;
+  }
+  if (ok) {
+    headers.push_back({"access-control-allow-origin", origin});
+    headers.push_back({"access-control-allow-methods", head.headers.Get("access-control-request-method")});
+    headers.push_back({"access-control-allow-credentials", "true"});
+    if (!wanted.empty()) headers.push_back({"access-control-allow-headers", wanted});
+    if (cors_->max_age) headers.push_back({"access-control-max-age", max_age});
+  }
+  call.Respond(204, headers, Slice());
+  return true;
+}
+
+void Endpoint::AddHeaders(std::vector<net::Header>& headers, const std::string& origin) const {
+  for (auto& [k, v] : response_headers_) headers.push_back({k, v});
+  if (!OriginAllowed(origin)) return;
+  headers.push_back({"vary", "Origin"});
+  headers.push_back({"access-control-allow-origin", origin});
+  headers.push_back({"access-control-allow-credentials", "true"});
+  for (auto& h : cors_->exposed_headers) headers.push_back({"access-control-expose-headers", h});
+}
+
+std::shared_ptr<net::RequestHandler> Endpoint::OnHttp(const net::RequestHead& head, net::ServerCall& call) {
+  std::string origin(head.headers.Get("origin"));
+  if (Preflight(head, call, origin)) return nullptr;
+  auto text = [&](int status, std::string_view body) {
+    std::vector<net::Header> headers = {{"content-type", "text/plain; charset=utf-8"}};
+    if (status == 405) headers.push_back({"allow", "POST"});
+    AddHeaders(headers, origin);
+    call.Respond(status, headers, Slice::CopyOf(body));
+    return nullptr;
+  };
+  int signal = -1;
+  for (int i = 0; i < naru::otlp::kSignals; ++i) {
+    if (head.path == paths_[static_cast<size_t>(i)]) signal = i;
+  }
+  if (signal < 0 || !context_.next[static_cast<size_t>(signal)]) return text(404, "404 page not found\n");
+  if (head.method != "POST") return text(405, "405 method not allowed, supported: [POST]");
+  std::string_view type = head.headers.Get("content-type");
+  type = type.substr(0, type.find(';'));
+  while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
+  std::string media = Lower(type);
+  bool json = media == "application/json";
+  if (!json && media != "application/x-protobuf") {
+    return text(415, "415 unsupported media type, supported: [application/json, application/x-protobuf]");
+  }
+  auto fail = [&](int status, const Error& e) {
+    FailHttp(call, status, e, json, origin);
+    return nullptr;
+  };
+  auto client = Client(head);
+  if (!client) return fail(HttpStatus(client.error()), client.error());
+  std::string_view encoding = head.headers.Get("content-encoding");
+  auto codec = wire::CodecByHttpName(encoding);
+  if (!codec || !codecs_[static_cast<size_t>(*codec)]) {
+    return fail(400, Error{Code::kInvalidArgument, false, Duration{0}, fmt::format("unsupported Content-Encoding: {}", encoding.substr(0, 64))});
+  }
+  if (head.content_length > 0 && static_cast<uint64_t>(head.content_length) > max_bytes_) {
+    return fail(413, Error{Code::kResourceExhausted, false, Duration{0}, fmt::format("request body too large: the limit is {} bytes", max_bytes_)});
+  }
+  size_t expected = head.content_length > 0 ? static_cast<size_t>(head.content_length) : 0;
+  if (auto ok = gate_->Admit(expected); !ok) {
+    accounts_[static_cast<size_t>(signal)].refused_memory.Add(1);
+    return fail(503, ok.error());
+  }
+  return std::make_shared<Request>(shared_from_this(), call, static_cast<Signal>(signal), false, json, *codec, std::move(*client), std::move(origin));
+}
+
+// The reference's mapping of statuses that came from downstream; what is retryable is 503 (429 when something is exhausted).
+int Endpoint::HttpStatus(const Error& e) {
+  switch (e.code) {
+    case Code::kInvalidArgument: return 400;
+    case Code::kUnauthenticated: return 401;
+    case Code::kPermissionDenied: return 403;
+    case Code::kUnimplemented: return 404;
+    case Code::kResourceExhausted: return e.retryable ? 429 : 413;
+    default: return e.retryable ? 503 : 500;
+  }
+}
+
+void Endpoint::FailHttp(net::ServerCall& call, int status, const Error& error, bool json, const std::string& origin) {
+  naru::otlp::RpcStatus s{error.code, error.message, std::nullopt};
+  if (s.code == Code::kOk) s.code = Code::kUnknown;
+  std::string delay;
+  std::vector<net::Header> headers = {{"content-type", json ? "application/json" : "application/x-protobuf"}};
+  if (error.retryable) {
+    Duration wait = std::max(error.retry_after, Duration(std::chrono::seconds(1)));
+    s.retry_after = wait;
+    delay = std::to_string((wait.count() + 999'999'999) / 1'000'000'000);
+    headers.push_back({"retry-after", delay});
+  }
+  if (status == 401) headers.push_back({"www-authenticate", "Basic, Bearer"});
+  AddHeaders(headers, origin);
+  call.Respond(status, headers, Slice::CopyOf(json ? naru::otlp::RpcStatusToJson(s) : naru::otlp::EncodeRpcStatus(s)));
+}
+
+void Endpoint::FailGrpc(net::ServerCall& call, const Error& error) {
+  naru::otlp::RpcStatus s{error.code, error.message, std::nullopt};
+  if (s.code == Code::kOk) s.code = Code::kUnknown;
+  // Only codes that clients try again may carry a retryable refusal.
+  if (error.retryable && s.code != Code::kResourceExhausted && s.code != Code::kCancelled && s.code != Code::kDeadlineExceeded && s.code != Code::kAborted) {
+    s.code = Code::kUnavailable;
+  }
+  std::string details;
+  if (error.retryable) {
+    s.retry_after = std::max(error.retry_after, Duration(std::chrono::milliseconds(100)));
+    details = naru::otlp::EncodeRpcStatus(s);
+  }
+  call.RespondGrpc({s.code, s.message, details}, Slice());
+}
+
+}  // namespace naru::receivers::otlp
