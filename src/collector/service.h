@@ -1,0 +1,77 @@
+// A running collector: loops, own telemetry, the graph; start, reload, drain.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "collector/graph.h"
+#include "collector/log_output.h"
+#include "collector/plan.h"
+#include "net/epoll_loop.h"
+#include "pipeline/component.h"
+#include "pipeline/metrics.h"
+
+namespace naru::collector {
+
+class SelfMetrics;
+
+struct ServiceOptions {
+  const Factories* factories = nullptr;
+  std::string command = "naru";     // name in service.name, user agent and logs
+  std::string version;
+  int loops = 0;                    // 0: one a usable core
+  Duration drain = std::chrono::seconds(10);
+  /// Reads, resolves and checks the configuration again, for SIGHUP. On failure the text says everything that is wrong.
+  std::function<Result<std::shared_ptr<const Plan>>()> reload;
+  /// Called on the control loop when everything runs.
+  std::function<void()> on_ready;
+};
+
+/// One a process: it takes SIGTERM, SIGINT and SIGHUP. Construct and Run() on the main thread.
+class Service final : public pipeline::Host {
+ public:
+  Service(ServiceOptions options, std::shared_ptr<const Plan> plan);
+  ~Service() override;
+
+  /// Runs until SIGTERM or SIGINT, or a fatal status. The error is why it could not start, or the fatal one.
+  Status Run();
+  /// Begins an orderly stop. Any thread.
+  void Stop();
+
+  const std::vector<net::Loop*>& loops() const override { return world_.loops(); }
+  pipeline::Gate& gate() override { return gate_; }
+  pipeline::Ledger& ledger() override { return ledger_; }
+  pipeline::Metrics& metrics() override { return metrics_; }
+  pipeline::Extension* FindExtension(std::string_view id) override;
+  void ReportStatus(std::string_view component, const Error& error, bool fatal) override;
+  const std::string& user_agent() const override { return user_agent_; }
+
+  const Graph* graph() const { return graph_.get(); }
+  const ServiceOptions& options() const { return options_; }
+
+ private:
+  void Begin();
+  void Reload();
+  void Adopt(std::unique_ptr<Graph> next, bool rollback, std::function<void(Status)> done);
+  void Finish();
+  void SetDefaultLimits();
+
+  ServiceOptions options_;
+  std::shared_ptr<const Plan> plan_;
+  std::shared_ptr<LogOutput> log_output_;
+  Logger log_;
+  net::EpollWorld world_;
+  pipeline::Gate gate_;
+  pipeline::Ledger ledger_;
+  pipeline::Metrics metrics_;
+  std::string user_agent_;
+  std::unique_ptr<Graph> graph_, old_;
+  Graph* lookup_ = nullptr;  // whose extensions FindExtension sees
+  std::unique_ptr<SelfMetrics> self_metrics_;
+  Status result_{};
+  bool stopping_ = false, busy_ = false, reload_again_ = false;
+  net::Timer force_;
+};
+
+}  // namespace naru::collector
