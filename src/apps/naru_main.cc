@@ -1,9 +1,26 @@
-// The only main() of the product.
+// The only main() of the product: which command line it is, by the program's name and first argument.
 #include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include "apps/cli.h"
 #include "base/version.h"
 
-int main() {
-  std::printf("naru %s\n", NARU_VERSION);
-  return 0;
+int main(int argc, char** argv) {
+  std::string_view path = argc > 0 ? argv[0] : "naru";
+  std::string name(path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1));
+  std::vector<std::string> args(argv + (argc > 0 ? 1 : 0), argv + argc);
+  if (name == "otelcol" || name == "otelcol-contrib" || name == "otelcol-k8s")
+    return naru::apps::CollectorMain(name, args);
+  if (!args.empty() && args[0] == "collector") {
+    args.erase(args.begin());
+    return naru::apps::CollectorMain("naru collector", args);
+  }
+  if (args.size() == 1 && (args[0] == "--version" || args[0] == "-v")) {
+    std::printf("naru version %s\n", NARU_VERSION);
+    return 0;
+  }
+  std::fprintf(stderr, "usage: naru collector --config FILE\n");
+  return 2;
 }

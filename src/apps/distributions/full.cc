@@ -1,0 +1,27 @@
+#include "apps/distributions/full.h"
+
+#include "connectors/forward/factory.h"
+#include "exporters/nop/factory.h"
+#include "exporters/otlp_grpc/factory.h"
+#include "exporters/otlp_http/factory.h"
+#include "processors/batch/factory.h"
+#include "processors/memory_limiter/factory.h"
+#include "receivers/nop/factory.h"
+#include "receivers/otlp/factory.h"
+
+namespace naru::apps {
+
+collector::Factories FullDistribution() {
+  collector::Factories f;
+  f.push_back(receivers::nop::NewFactory());
+  f.push_back(receivers::otlp::NewFactory());
+  f.push_back(processors::batch::NewFactory());
+  f.push_back(processors::memory_limiter::NewFactory());
+  f.push_back(exporters::nop::NewFactory());
+  f.push_back(exporters::otlp_grpc::NewFactory());
+  f.push_back(exporters::otlp_http::NewFactory());
+  f.push_back(connectors::forward::NewFactory());
+  return f;
+}
+
+}  // namespace naru::apps
