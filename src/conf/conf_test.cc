@@ -243,7 +243,11 @@ TEST(Schema, SecretsStayOutOfErrors) {
 TEST(ComponentId, Parses) {
   EXPECT_EQ(ComponentId::Parse("otlp/2")->name, "2");
   EXPECT_EQ(ComponentId::Parse("memory_limiter")->type, "memory_limiter");
-  for (const char* bad : {"", "/x", "otlp/", "2x", "a b/c"}) EXPECT_FALSE(ComponentId::Parse(bad)) << bad;
+  EXPECT_EQ(ComponentId::Parse(" otlp / a.b-c/d*e:f#g@h ")->name, "a.b-c/d*e:f#g@h");
+  EXPECT_EQ(ComponentId::Parse("nop/a\u00a7\u00e9b")->name, "a\u00a7\u00e9b");
+  for (const char* bad : {"", "/x", "otlp/", "2x", "a b/c", "nop/a b", "nop/a$b", "nop/a|b", "nop/a\u20acb",
+                          "nop/a\u00b0b", "nop/a\u2192b", "nop/\xff", "nop/\xc3"})
+    EXPECT_FALSE(ComponentId::Parse(bad)) << bad;
 }
 
 TEST(Scalar, Durations) {
