@@ -107,6 +107,8 @@ class Sink:
             code, trailers = refusal if isinstance(refusal, tuple) else (refusal, ())
             context.set_trailing_metadata(tuple(trailers))
             context.abort(code, "refused by the test")
+        if not context.is_active():
+            return b""  # the client gave up: it will not hear that this was taken, so it is not
         self._keep(signal, message, tuple((k, v) for k, v in context.invocation_metadata()))
         return RESPONSE[signal]().SerializeToString()
 

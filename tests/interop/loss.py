@@ -1,0 +1,468 @@
+"""What was acknowledged is not lost: full queues behind batch, refusing and slow backends, SIGTERM, SIGHUP, kill -9 with stored queues."""
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import canon
+import collectors
+import differential
+import grpc
+import otlp
+from process import Scratch, free_port, wait_until
+from registry import beyond_the_reference, test
+from sink import Sink
+
+
+def numbered(first, count):
+    """A request of `count` spans whose names carry numbers from `first` on: losses and doubles can be told apart."""
+    return otlp.from_json("traces", {"resourceSpans": [{"scopeSpans": [{"spans": [
+        {"traceId": f"{n + 1:032x}", "spanId": f"{n + 1:016x}", "name": f"span-{n}", "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+        for n in range(first, first + count)]}]}]})
+
+
+def names(messages):
+    return [s.name for m in messages for r in m.resource_spans for sc in r.scope_spans for s in sc.spans]
+
+
+def names_of(numbers):
+    return {f"span-{n}" for first, count in numbers for n in range(first, first + count)}
+
+
+class Load:
+    """Sends numbered requests over gRPC and remembers which were acknowledged."""
+
+    def __init__(self, port):
+        self.port, self.acknowledged, self.refused = port, [], []
+        self.next = 0
+        self.channel = otlp.channel(port)
+
+    def send(self, count=10, timeout=20):
+        first, self.next = self.next, self.next + count
+        a = otlp.export(self.channel, "traces", numbered(first, count), timeout=timeout)
+        (self.acknowledged if a.code == grpc.StatusCode.OK else self.refused).append((first, count))
+        return a
+
+    def close(self):
+        self.channel.close()
+
+
+def check_nothing_lost(load, sink, doubles=False):
+    want, got = names_of(load.acknowledged), names(sink.messages("traces"))
+    missing = want - set(got)
+    assert not missing, f"{len(missing)} of {len(want)} acknowledged spans are lost, such as {sorted(missing)[:3]}"
+    if not doubles:
+        assert len(got) == len(set(got)), f"{len(got) - len(set(got))} spans arrived twice"
+
+
+def queue_config(port, sink, queue, processors=None, retry=None, extensions=None, exporter=None):
+    config = {"receivers": {"otlp": collectors.otlp_receiver(grpc=port)}, "processors": processors or {},
+              "exporters": {"otlp_grpc": {"endpoint": f"127.0.0.1:{sink.grpc_port}", "tls": {"insecure": True}, "compression": "none", "timeout": "5s",
+                                          "sending_queue": queue, "retry_on_failure": retry or {"initial_interval": "100ms", "max_interval": "500ms"},
+                                          **(exporter or {})}},
+              "service": {"telemetry": collectors.plain(), "pipelines": collectors.pipelines(
+                  ["otlp"], ["otlp_grpc"], list(processors or {}), signals=("traces",))}}
+    if extensions:
+        config["extensions"] = extensions
+        config["service"]["extensions"] = list(extensions)
+    return config
+
+
+@test("loss/batch-before-a-full-queue", seconds=120)
+def batch_full_queue():
+    """200 requests against a slow backend with a queue of four: the reference answers OK to all and drops most. What cannot be kept must be refused."""
+    beyond_the_reference("it acknowledges and drops here")
+    with Scratch() as s:
+        sink = s.closing(Sink(delay=0.05))
+        port = free_port()
+        c = collectors.start(s, "collector", collectors.NARU, queue_config(
+            port, sink, {"queue_size": 4, "num_consumers": 1}, {"batch": {"timeout": "10ms", "send_batch_size": 10, "send_batch_max_size": 10}}), (port,))
+        load = s.closing(Load(port))
+        with ThreadPoolExecutor(8) as pool:
+            for a in list(pool.map(lambda _: load.send(10), range(200))):
+                assert a.code in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED), a
+        assert load.acknowledged, "nothing at all was taken"
+        c.stop(seconds=60)
+        check_nothing_lost(load, sink)
+
+
+@test("loss/full-queue-refuses", seconds=60)
+def full_queue():
+    """Without batch a full queue refuses with a code that clients retry; what it took arrives."""
+    with Scratch() as s:
+        sink = s.closing(Sink(delay=0.05))
+        port = free_port()
+        c = collectors.start(s, "collector", collectors.NARU, queue_config(port, sink, {"queue_size": 4, "num_consumers": 1}), (port,))
+        load = s.closing(Load(port))
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: load.send(10), range(100)))
+        refused = [a for a in answers if a.code != grpc.StatusCode.OK]
+        assert refused and load.acknowledged, f"{len(refused)} refused"
+        assert all(a.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED) for a in refused), refused[0]
+        c.stop(seconds=30)
+        check_nothing_lost(load, sink)
+
+
+@test("loss/block-on-overflow", seconds=60)
+def block():
+    """With block_on_overflow nothing is refused: clients wait."""
+    with Scratch() as s:
+        sink = s.closing(Sink(delay=0.02))
+        port = free_port()
+        c = collectors.start(s, "collector", collectors.NARU, queue_config(
+            port, sink, {"queue_size": 2, "num_consumers": 1, "block_on_overflow": True}), (port,))
+        load = s.closing(Load(port))
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: load.send(5), range(60)))
+        assert not load.refused, load.refused[:3]
+        c.stop(seconds=30)
+        check_nothing_lost(load, sink)
+
+
+@test("loss/wait-for-result", seconds=60)
+def wait_for_result():
+    """With wait_for_result OK means delivered, and a permanent refusal of the backend reaches the client."""
+    with Scratch() as s:
+        sink = s.closing(Sink(plan=lambda n: grpc.StatusCode.INVALID_ARGUMENT if n % 2 else None))
+        port = free_port()
+        collectors.start(s, "collector", collectors.NARU, queue_config(port, sink, {"wait_for_result": True, "num_consumers": 1}), (port,))
+        load = s.closing(Load(port))
+        for n in range(10):
+            a = load.send(3)
+            assert (a.code == grpc.StatusCode.OK) == (n % 2 == 0), f"request {n}: {a}"
+            assert set(names(sink.messages("traces"))) == names_of(load.acknowledged), f"after request {n}"
+
+
+@test("loss/no-queue", seconds=60)
+def no_queue():
+    """Without a queue the backend's verdict is the answer."""
+    with Scratch() as s:
+        sink = s.closing(Sink(plan=lambda n: grpc.StatusCode.PERMISSION_DENIED if n == 1 else None))
+        port = free_port()
+        collectors.start(s, "collector", collectors.NARU, queue_config(port, sink, {"enabled": False}), (port,))
+        load = s.closing(Load(port))
+        assert load.send().code == grpc.StatusCode.OK
+        a = load.send()
+        assert a.code == grpc.StatusCode.PERMISSION_DENIED, a
+        assert load.send().code == grpc.StatusCode.OK
+        check_nothing_lost(load, sink)
+
+
+@test("loss/retries-what-may-be-retried", seconds=60)
+def retries():
+    """UNAVAILABLE is tried again, INVALID_ARGUMENT is not."""
+    with Scratch() as s:
+        sink = s.closing(Sink(plan=lambda n: grpc.StatusCode.UNAVAILABLE if n < 3 else grpc.StatusCode.INVALID_ARGUMENT if n == 4 else None))
+        port = free_port()
+        c = collectors.start(s, "collector", collectors.NARU, queue_config(port, sink, {"num_consumers": 1}), (port,))
+        load = s.closing(Load(port))
+        load.send(1)
+        wait_until(lambda: sink.count() == 1, 20, why=f"the first arrives at its fourth try; {c.tail()}")
+        assert sink.requests == 4, sink.requests
+        load.send(1)
+        load.send(1)
+        wait_until(lambda: sink.count() == 2, 20, why="the third arrives")
+        time.sleep(0.5)
+        if not collectors.SELF_TEST:
+            # A refused request may be looked through part by part; one span has no parts.
+            assert names(sink.messages("traces")) == ["span-0", "span-2"], names(sink.messages("traces"))
+        assert sink.requests in (6, 7), f"{sink.requests} requests"
+
+
+@test("loss/server-says-when", seconds=60)
+def server_delay():
+    """A delay that the backend names is kept: RetryInfo over gRPC, Retry-After over HTTP."""
+    detail = bytes.fromhex("0808") + b"\x12\x01x" + status_with_retry_info(1)
+    with Scratch() as s:
+        sink = s.closing(Sink(plan=lambda n: (grpc.StatusCode.RESOURCE_EXHAUSTED, (("grpc-status-details-bin", detail),)) if n == 0 else None))
+        web = s.closing(Sink(plan=lambda n: (503, {"Retry-After": "1"}) if n == 0 else None))
+        port = free_port()
+        config = queue_config(port, sink, {"num_consumers": 1}, retry={"initial_interval": "10ms", "max_interval": "20ms"})
+        config["exporters"]["otlp_http"] = {"endpoint": f"http://127.0.0.1:{web.http_port}", "retry_on_failure": {"initial_interval": "10ms"}}
+        config["service"]["pipelines"]["traces"]["exporters"].append("otlp_http")
+        c = collectors.start(s, "collector", collectors.NARU, config, (port,))
+        s.closing(Load(port)).send(1)
+        for who, at in (("gRPC", sink), ("HTTP", web)):
+            wait_until(lambda: at.count() == 1, 20, why=f"{who}: a second try; {c.tail()}")
+            gap = at.arrivals[1] - at.arrivals[0]
+            assert gap >= 0.95, f"{who}: tried again after {gap:.2f} s"
+
+
+def status_with_retry_info(seconds):
+    """The details field of a google.rpc.Status that holds a RetryInfo with that delay."""
+    info = b"\x0a\x02\x08" + bytes([seconds])
+    url = b"type.googleapis.com/google.rpc.RetryInfo"
+    packed = b"\x0a" + bytes([len(url)]) + url + b"\x12" + bytes([len(info)]) + info
+    return b"\x1a" + bytes([len(packed)]) + packed
+
+
+@test("loss/sigterm-drains", seconds=90)
+def sigterm():
+    """SIGTERM: what batch and queue hold is sent before the process ends with 0."""
+    with Scratch() as s:
+        sink = s.closing(Sink(delay=0.03))
+        port = free_port()
+        c = collectors.start(s, "collector", collectors.NARU, queue_config(
+            port, sink, {"queue_size": 1000, "num_consumers": 2}, {"batch": {"timeout": "30s", "send_batch_size": 25}}), (port,))
+        load = s.closing(Load(port))
+        for _ in range(60):
+            assert load.send(10).code == grpc.StatusCode.OK
+        status = c.stop(seconds=40)
+        assert status == 0, f"ended with {status}"
+        check_nothing_lost(load, sink)
+
+
+@test("loss/sigterm-under-load", seconds=90)
+def sigterm_load():
+    """SIGTERM while clients send: every request is either acknowledged and delivered, or refused."""
+    with Scratch() as s:
+        sink = s.closing(Sink(delay=0.005))
+        port = free_port()
+        c = collectors.start(s, "collector", collectors.NARU, queue_config(port, sink, {"queue_size": 1000}), (port,))
+        loads = [s.closing(Load(port)) for _ in range(4)]
+        for i, x in enumerate(loads):
+            x.next = i * 1000000
+        stop = [False]
+
+        def run(x):
+            while not stop[0] and len(x.refused) < 3:
+                x.send(10, timeout=5)
+
+        with ThreadPoolExecutor(4) as pool:
+            futures = [pool.submit(run, x) for x in loads]
+            time.sleep(0.7)
+            assert c.stop(seconds=30) == 0
+            stop[0] = True
+            for f in futures:
+                f.result()
+        got = set(names(sink.messages("traces")))
+        missing = set().union(*(names_of(x.acknowledged) for x in loads)) - got
+        assert not missing, f"{len(missing)} acknowledged spans are lost"
+
+
+def reload_config(port, path, key):
+    return {"receivers": {"otlp": collectors.otlp_receiver(http=port)}, "exporters": {"file": {"path": str(path)}},
+            "processors": {"attributes": {"actions": [{"key": key, "action": "insert", "value": "yes"}]}},
+            "service": {"telemetry": collectors.plain(), "pipelines": collectors.pipelines(["otlp"], ["file"], ["attributes"], signals=("traces",))}}
+
+
+def rewrite(scratch, config):
+    import yaml
+    (scratch.path / "collector.yaml").write_text(yaml.safe_dump(config) if isinstance(config, dict) else config)
+
+
+@test("reload/good-configuration", seconds=60)
+def reload_good():
+    """SIGHUP reads the configuration again; what it says holds from then on."""
+    with Scratch() as s:
+        port = free_port()
+        c = collectors.start(s, "collector", collectors.NARU, reload_config(port, s.path / "one.json", "before"), (port,))
+        assert otlp.post(port, "traces", numbered(0, 1)).status == 200
+        rewrite(s, reload_config(port, s.path / "two.json", "after"))
+        c.send(signal.SIGHUP)
+
+        def sent():
+            try:
+                return otlp.post(port, "traces", numbered(1, 1)).status == 200 and (s.path / "two.json").exists()
+            except OSError:
+                return False
+
+        wait_until(sent, 15, 0.1, f"the new configuration runs; {c.tail()}")
+        c.stop()
+        one, two = canon.read_lines(s.path / "one.json", "traces"), canon.read_lines(s.path / "two.json", "traces")
+        assert names(one)[0] == "span-0" and names(two)
+        keys = {a.key for m in two for r in m.resource_spans for x in r.scope_spans for sp in x.spans for a in sp.attributes}
+        assert keys == {"after"}, keys
+
+
+@test("reload/bad-configuration-keeps-the-running-one", seconds=60)
+def reload_bad():
+    beyond_the_reference("it ends when the new configuration is bad")
+    with Scratch() as s:
+        port = free_port()
+        c = collectors.start(s, "collector", collectors.NARU, reload_config(port, s.path / "one.json", "before"), (port,))
+        for bad in ("receivers: [", "receivers: {otlp: {}}\nservice: {pipelines: {traces: {receivers: [otlp], exporters: [absent]}}}\n",
+                    {**reload_config(port, s.path / "one.json", "x"), "processors": {"attributes": {"actoins": []}}}):
+            rewrite(s, bad)
+            said = len(c.stderr())
+            c.send(signal.SIGHUP)
+            wait_until(lambda: len(c.stderr()) > said, 10, why="it says what is wrong")
+            time.sleep(0.2)
+            assert c.alive(), f"it ended: {c.tail()}"
+            assert otlp.post(port, "traces", numbered(0, 1)).status == 200
+        rewrite(s, reload_config(port, s.path / "two.json", "after"))
+        c.send(signal.SIGHUP)
+        wait_until(lambda: otlp.post(port, "traces", numbered(1, 1)).status == 200 and (s.path / "two.json").exists(), 15, 0.1, "a good one is taken again")
+
+
+@test("reload/listeners-stay-open-and-queues-survive", seconds=60)
+def reload_listeners():
+    """What a reload does not change keeps its listener and its queue: no connection is refused, no queued record lost."""
+    beyond_the_reference("it closes its listeners and rebuilds everything")
+    with Scratch() as s:
+        sink = s.closing(Sink())
+        port, other = free_port(), free_port()
+        config = queue_config(port, sink, {"queue_size": 1000, "num_consumers": 1})
+        c = collectors.start(s, "collector", collectors.NARU, config, (port,))
+        sink.hold()
+        load = s.closing(Load(port))
+        for _ in range(20):
+            assert load.send(10).code == grpc.StatusCode.OK
+        config["receivers"]["otlp/more"] = collectors.otlp_receiver(http=other)
+        config["service"]["pipelines"]["traces/more"] = {"receivers": ["otlp/more"], "exporters": ["otlp_grpc"]}
+        rewrite(s, config)
+        c.send(signal.SIGHUP)
+        end = time.monotonic() + 15
+        from process import connects
+        while not connects(other):
+            assert time.monotonic() < end, f"the new receiver does not listen; {c.tail()}"
+            a = load.send(1)
+            assert a.code == grpc.StatusCode.OK, f"refused during the reload: {a}"
+            time.sleep(0.01)
+        sink.release()
+        for _ in range(5):
+            assert load.send(10).code == grpc.StatusCode.OK
+        c.stop(seconds=30)
+        check_nothing_lost(load, sink)
+
+
+def stored(directory):
+    return {"file_storage": {"directory": str(directory), "fsync": True}}
+
+
+@test("loss/stored-queue-survives-kill", seconds=90)
+def stored_kill():
+    """kill -9 with a queue on disk: after a restart everything that was acknowledged arrives (some of it perhaps twice)."""
+    with Scratch() as s:
+        sink = s.closing(Sink())
+        sink.hold()
+        port = free_port()
+        (s.path / "storage").mkdir()
+        config = queue_config(port, sink, {"storage": "file_storage", "queue_size": 10000, "num_consumers": 2}, extensions=stored(s.path / "storage"))
+        load = Load(port)
+        s.closing(load)
+        c = collectors.start(s, "first", collectors.NARU, config, (port,))
+        for _ in range(50):
+            assert load.send(10).code == grpc.StatusCode.OK
+        c.kill()
+        assert not sink.received
+        sink.release()
+        c = collectors.start(s, "second", collectors.NARU, config, (port,))
+        wait_until(lambda: len(set(names(sink.messages("traces")))) >= 500, 30, 0.05, f"the stored spans arrive; {c.tail()}")
+        c.stop(seconds=30)
+        check_nothing_lost(load, sink, doubles=True)
+
+
+@test("loss/stored-queue-killed-again-and-again", seconds=150)
+def stored_kill_often():
+    """Killed at random moments under load, five times: nothing acknowledged is lost."""
+    import random
+    r = random.Random(5)
+    with Scratch() as s:
+        sink = s.closing(Sink(delay=0.01))
+        port = free_port()
+        (s.path / "storage").mkdir()
+        config = queue_config(port, sink, {"storage": "file_storage", "queue_size": 100000, "num_consumers": 1}, extensions=stored(s.path / "storage"))
+        done = []
+        for round_ in range(5):
+            c = collectors.start(s, f"round{round_}", collectors.NARU, config, (port,))
+            load = Load(port)
+            load.next = round_ * 1000000
+            end = time.monotonic() + 0.3 + r.random() * 0.7
+            with ThreadPoolExecutor(1) as pool:
+                future = pool.submit(lambda: [load.send(10, timeout=3) for _ in iter(lambda: time.monotonic() < end + 1 and not load.refused, False)])
+                time.sleep(max(0, end - time.monotonic()))
+                c.kill()
+                future.result()
+            load.close()
+            done.append(load)
+        c = collectors.start(s, "last", collectors.NARU, config, (port,))
+        want = set().union(*(names_of(x.acknowledged) for x in done))
+        assert len(want) > 100, len(want)
+        sink.delay = 0
+        wait_until(lambda: want <= set(names(sink.messages("traces"))), 60, 0.2,
+                   f"{len(want)} acknowledged spans arrive; {c.tail()}")
+
+
+@test("loss/stored-queue-outlives-a-dead-backend", seconds=90)
+def stored_backend():
+    """A backend that is away, a clean stop, a start: the queue on disk is sent on."""
+    with Scratch() as s:
+        gone = free_port()
+        port = free_port()
+        (s.path / "storage").mkdir()
+
+        class Away:
+            grpc_port = gone
+
+        config = queue_config(port, Away, {"storage": "file_storage", "queue_size": 1000}, extensions=stored(s.path / "storage"))
+        load = s.closing(Load(port))
+        c = collectors.start(s, "first", collectors.NARU, config, (port,))
+        for _ in range(20):
+            assert load.send(5).code == grpc.StatusCode.OK
+        c.stop(seconds=40)
+        sink = s.closing(Sink(grpc_port=gone))
+        c = collectors.start(s, "second", collectors.NARU, config, (port,))
+        wait_until(lambda: len(set(names(sink.messages("traces")))) >= 100, 30, 0.05, f"the stored spans arrive; {c.tail()}")
+        check_nothing_lost(load, sink, doubles=True)
+
+
+@test("loss/one-bad-record-does-not-cost-its-batch", seconds=60)
+def bad_record():
+    """The backend refuses for good what holds a certain span: the rest of the batch arrives all the same."""
+    beyond_the_reference("it drops the whole batch")
+
+    class Picky(Sink):
+        def _unary(self, sig, raw, context):
+            message = otlp.REQUEST[sig]()
+            try:
+                message.ParseFromString(raw)
+                _ = names([message])
+            except Exception:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "cannot be parsed")
+            return super()._unary(sig, raw, context)
+
+    with Scratch() as s:
+        sink = s.closing(Picky())
+        port = free_port()
+        c = collectors.start(s, "collector", collectors.NARU, queue_config(
+            port, sink, {}, {"batch": {"timeout": "500ms", "send_batch_size": 10000}}), (port,))
+        load = s.closing(Load(port))
+        for _ in range(5):
+            assert load.send(4).code == grpc.StatusCode.OK
+        # A span whose name is no UTF-8: whoever only forwards does not see it, the backend's parser does.
+        bad = numbered(900, 1).SerializeToString().replace(b"span-900", b"sp\xff\xfe-900")
+        answer = otlp.export(load.channel, "traces", bad)
+        for _ in range(5):
+            assert load.send(4).code == grpc.StatusCode.OK
+        c.stop(seconds=30)
+        assert answer.code in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL), answer
+        check_nothing_lost(load, sink)
+
+
+@test("loss/memory-limiter-refuses-before-decoding", seconds=90)
+def limiter():
+    """Over the limit requests are refused with a code that says try again, memory stays near the limit, and afterwards all goes on."""
+    with Scratch() as s:
+        sink = s.closing(Sink())
+        sink.hold()
+        port = free_port()
+        config = queue_config(port, sink, {"queue_size": 100000, "num_consumers": 1},
+                              {"memory_limiter": {"check_interval": "100ms", "limit_mib": 130 if collectors.SELF_TEST else 40, "spike_limit_mib": 10}})
+        config["receivers"]["otlp"]["protocols"]["grpc"]["max_recv_msg_size_mib"] = 16
+        c = collectors.start(s, "collector", collectors.NARU, config, (port,))
+        load = s.closing(Load(port))
+        answers = []
+        end = time.monotonic() + 30
+        while time.monotonic() < end and sum(1 for a in answers if a.code != grpc.StatusCode.OK) < 20:
+            answers.append(load.send(20000))
+        refused = [a for a in answers if a.code != grpc.StatusCode.OK]
+        assert refused, f"{len(answers)} requests and nothing refused"
+        assert all(a.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED) for a in refused), refused[0]
+        if not collectors.SELF_TEST:
+            assert any(k == "grpc-status-details-bin" and b"RetryInfo" in v for k, v in refused[-1].trailers), "no RetryInfo"
+            from edges import rss
+            assert rss(c.pid) < 120, f"{rss(c.pid):.0f} MB with a limit of 40"
+        sink.release()
+        wait_until(lambda: load.send(10).code == grpc.StatusCode.OK, 30, 0.2, "it takes requests again")
+        c.stop(seconds=40)
+        check_nothing_lost(load, sink, doubles=True)  # what waited longer than the exporter's timeout was sent again
