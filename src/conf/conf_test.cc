@@ -155,6 +155,85 @@ TEST(Resolve, ExpansionErrors) {
   }
 }
 
+TEST(Resolve, HostileReferencesAreBounded) {
+  const std::string big(1 << 20, 'x');
+  const std::pair<const char*, std::string> cases[] = {
+      {"a: ${env:L}", "${env:L}"},
+      {"a: ${env:L}", "${env:L}${env:L}x"},
+      {"a: y${env:L}", "${env:L}" + big},
+      {"a: ${env:L}", "['${env:L}', '${env:L}', '${env:L}']"},
+      {"a: ${env:L}", "{a: '${env:L}', b: {c: '${env:L}'}}"},
+      {"a: ${env:L}", "a: |\n  ${env:L}\nb: |\n  ${env:L}\n"},
+      {"a: ${env:L}", std::string(3 << 20, '[')},
+      {"a: ${env:L}", std::string(17 << 20, 'x')},
+  };
+  for (auto& [yaml, loop] : cases) {
+    Sources s;
+    s.env = [&](const std::string&) { return loop; };
+    auto v = Resolve({std::string("yaml:") + yaml}, s);
+    if (v) {  // what cannot be read is a string
+      EXPECT_EQ(v->Find("a")->string_value(), loop);
+      continue;
+    }
+    EXPECT_THAT(v.error().message, ::testing::AnyOf(HasSubstr("too many recursive"), HasSubstr("larger than 16 MiB")));
+    EXPECT_LT(v.error().message.size(), 5000u);
+  }
+}
+
+TEST(Resolve, TellsOfUnsetAndEmptyVariables) {
+  Sources s = TestSources();
+  std::vector<std::string> warnings, infos;
+  s.warn = [&](const std::string& m) { warnings.push_back(m); };
+  s.info = [&](const std::string& m) { infos.push_back(m); };
+  auto v = Resolve({"yaml:{a: '${env:NOPE}', b: '${EMPTY}', c: '${env:NOPE:-x}', d: '${env:MAPREF}'}"}, s);
+  ASSERT_TRUE(v);
+  EXPECT_THAT(warnings,
+              ::testing::ElementsAre("yaml:1:5: Configuration references unset environment variable NOPE",
+                                     "yaml:1:59: Configuration references unset environment variable MAPREF"));
+  EXPECT_THAT(infos, ::testing::ElementsAre("yaml:1:23: Configuration references empty environment variable EMPTY"));
+}
+
+TEST(Resolve, FetchesOverHttp) {
+  Sources s = TestSources();
+  EXPECT_THAT(Resolve({"http://h/c.yaml"}, s).error().message, HasSubstr("http: is not available here"));
+  std::vector<std::string> urls;
+  s.fetch = [&](const std::string& url) -> Result<std::string> {
+    urls.push_back(url);
+    if (url == "https://h/no") return Fail(Code::kUnavailable, "status 503");
+    return std::string("a:\n  b: ${env:PORT}\n");
+  };
+  auto v = Resolve({"http://h/c.yaml", "yaml:c: ${https://h/x?y=1}"}, s);
+  ASSERT_TRUE(v) << v.error().message;
+  EXPECT_EQ(ToJson(*v), "{\"a\":{\"b\":4317},\"c\":{\"a\":{\"b\":4317}}}");
+  EXPECT_THAT(urls, ::testing::ElementsAre("http://h/c.yaml", "https://h/x?y=1"));
+  EXPECT_THAT(Resolve({"https://h/no"}, s).error().message, HasSubstr("unable to read https://h/no: status 503"));
+}
+
+TEST(Resolve, ReportsAllErrorsWithPlaces) {
+  Sources s = TestSources();
+  auto v = Resolve({"yaml:a: ${env:1}\nb: [x, '${nope:x}']\nc: ${file:none}"}, s);
+  ASSERT_FALSE(v);
+  EXPECT_EQ(v.error().message,
+            "yaml:1:4: environment variable \"1\" has invalid name: must match regex ^[a-zA-Z_][a-zA-Z0-9_]*$\n"
+            "yaml:2:8: scheme \"nope\" is not supported for uri \"nope:x\" (file, env, yaml, http, https are known)\n"
+            "yaml:3:4: unable to read the file file:none: no such file or directory");
+  v = Resolve({"none.yaml", "yaml:[1]", "yaml:a: {", "nope:x"}, s);
+  ASSERT_FALSE(v);
+  for (const char* part : {"unable to read the file file:none.yaml", "must be a map of sections, got a list",
+                           "yaml:1:", "unsupported scheme on URI \"nope:x\""}) {
+    EXPECT_THAT(v.error().message, HasSubstr(part));
+  }
+}
+
+TEST(Resolve, SetFlags) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"a.b=1", "yaml:a::b: 1"}, {" a.b = x ", "yaml:a::b: x"},       {"a=", "yaml:a: "},
+      {"a=b=c", "yaml:a: b=c"},  {"a.b=[1, 2]", "yaml:a::b: [1, 2]"},
+  };
+  for (auto& [in, want] : cases) EXPECT_EQ(*SetToUri(in), want);
+  EXPECT_FALSE(SetToUri("a.b"));
+}
+
 TEST(Resolve, MergeReplacesListsAndNullsAndJoinsMaps) {
   auto v = Resolve({"yaml:a: {b: 1, l: [1, 2], n: {x: 1}}", "yaml:a: {c: 2, l: [3], n: null}", *SetToUri("a.b=7")},
                    TestSources());

@@ -185,9 +185,11 @@ class Resolver {
     listener(at.empty() ? message : at + ": " + message);
   }
 
-  static Unexpected TooMuch() {
+  // Ends all expansion: what has no end in one place need not be followed in others.
+  Unexpected TooMuch() {
+    exhausted_ = true;
     return Fail(Code::kInvalidArgument,
-                "too many recursive expansions: the references of the configuration stand for too much text");
+                "too many recursive expansions: references lead to themselves, or stand for too much text");
   }
 
   // Keys of maps may be paths (`exporters::debug::verbosity: detailed`), but not those of maps in lists.
@@ -236,7 +238,8 @@ class Resolver {
       } else if (errors.size() < 10'000) {
         std::string at = v.mark().ToString();
         bool placed = at.empty() || done.error().message.rfind(at, 0) == 0;
-        errors += (placed ? "" : at + ": ") + done.error().message + "\n";
+        std::string line = (placed ? "" : at + ": ") + done.error().message + "\n";
+        if (errors.find(line) == std::string::npos) errors += line;
       }
     }
   }
@@ -278,7 +281,7 @@ class Resolver {
     for (int round = 0; round < kMaxRounds; ++round) {
       std::string reference(FindReference(s));
       if (reference.empty()) return Value::String(s);
-      if (++references_ > kMaxReferences) return TooMuch();
+      if (exhausted_ || ++references_ > kMaxReferences) return TooMuch();
       std::string source;
       auto text = Dereference(reference, source);
       if (!text) return tl::unexpected(text.error());
@@ -309,7 +312,7 @@ class Resolver {
       SetOriginal(*v, std::move(*text), depth);
       return v;
     }
-    return Fail(Code::kInvalidArgument, "too many recursive expansions");
+    return TooMuch();
   }
 
   // A field of type string takes the text, with its own references expanded; when that fails there is no text.
@@ -372,6 +375,7 @@ class Resolver {
   const MergeOptions& options_;
   Mark mark_;           // of the value that is being expanded
   bool quiet_ = false;  // the second expansion of a text tells nothing again
+  bool exhausted_ = false;
   int references_ = 0;
   size_t bytes_ = 0, nodes_ = 0;
 };
