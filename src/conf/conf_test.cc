@@ -220,7 +220,7 @@ TEST(Resolve, ReportsAllErrorsWithPlaces) {
   v = Resolve({"none.yaml", "yaml:[1]", "yaml:a: {", "nope:x"}, s);
   ASSERT_FALSE(v);
   for (const char* part : {"unable to read the file file:none.yaml", "must be a map of sections, got a list",
-                           "yaml:1:", "unsupported scheme on URI \"nope:x\""}) {
+                           "yaml:2:1: did not find", "unsupported scheme on URI \"nope:x\""}) {
     EXPECT_THAT(v.error().message, HasSubstr(part));
   }
 }
