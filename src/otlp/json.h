@@ -34,7 +34,8 @@ struct FromJson {
 /// Reads a request. Accepted beyond the letter of the specification: snake_case keys, 64-bit integers as numbers,
 /// integers as 1.0 or 1e3, enum names, ids in either case or in base64, base64 of either alphabet with or without
 /// padding, NaN and Infinity as words, null for absent, bytes that are not UTF-8 (U+FFFD in the output). Unknown keys
-/// are ignored. A value that cannot be understood never costs more than its record.
+/// are ignored. A value that cannot be understood never costs more than its record. The output is charged to `budget`,
+/// the index over the text (4 bytes a byte, while it is read) to the process's.
 ///
 /// Errors: kInvalidArgument when the text is not JSON (the message names the byte) or not an object; kUnavailable,
 /// retryable, at the budget's hard limit.
@@ -46,7 +47,7 @@ Result<FromJson> RequestFromJson(Signal signal, std::string_view json, Budget& b
 /// one part only.
 ///
 /// Errors: kInvalidArgument when a part is malformed (Validate tells where, Sanitize mends it) or there are several
-/// parts of profiles.
+/// parts of profiles; kUnavailable, retryable, at the budget's hard limit.
 Result<Slice> RequestToJson(Signal signal, std::span<const Slice> parts, Budget& budget = Budget::Process());
 
 // -- Answers of the services ------------------------------------------------------------------------------------------

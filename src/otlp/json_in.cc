@@ -300,11 +300,12 @@ class Importer {
   bool PutBase64(const Field& f, const Path& path, const JsonText& text, bool write_default) {
     if (text.raw.empty() && !write_default) return true;
     Writer::Mark mark = w_.Begin(f.number, text.raw.size() / 4 * 3);
-    JsonText plain = text;
-    Writer unescaped(text.escaped ? text.raw.size() : 0);
-    if (text.escaped && text.AppendTo(unescaped)) plain.raw = unescaped.view();  // "\/" for a slash
-    uint8_t* room = w_.Room(plain.raw.size() / 4 * 3 + 2);
-    ptrdiff_t n = wire::Base64DecodeTo(plain.raw, room, wire::Base64Form::kEither);
+    ptrdiff_t n = -1;
+    if (!text.escaped) {
+      n = Decode64(text.raw);
+    } else if (Writer plain(text.raw.size()); text.AppendTo(plain)) {  // "\/" for a slash
+      n = Decode64(plain.view());
+    }
     if (n < 0) {
       w_.Cancel(mark);
       Odd(path, "is not base64", text.raw, true);
@@ -313,6 +314,11 @@ class Importer {
     w_.Advance(static_cast<size_t>(n));
     w_.End(mark);
     return true;
+  }
+
+  // The bytes stand behind what is written, not counted yet; -1 when the text is not base64.
+  ptrdiff_t Decode64(std::string_view text) {
+    return wire::Base64DecodeTo(text, w_.Room(text.size() / 4 * 3 + 2), wire::Base64Form::kEither);
   }
 
   bool PutId(const Field& f, const Path& path, std::string_view text) {
@@ -429,10 +435,7 @@ JsonReader& ThreadReader() {
   return reader;
 }
 
-}  // namespace
-
-Result<FromJson> RequestFromJson(Signal signal, std::string_view text, Budget& budget) {
-  JsonReader& reader = ThreadReader();
+Result<FromJson> ReadRequest(JsonReader& reader, Signal signal, std::string_view text, Budget& budget) {
   bool not_utf8 = false;
   Status opened = reader.Open(text, &not_utf8);
   Slice mended;
@@ -453,6 +456,15 @@ Result<FromJson> RequestFromJson(Signal signal, std::string_view text, Budget& b
   importer.ReadMessage(static_cast<Msg>(signal), root, 0);
   if (Status closed = reader.Close(); !closed) return Unexpected(closed.error());
   return importer.Finish();
+}
+
+}  // namespace
+
+Result<FromJson> RequestFromJson(Signal signal, std::string_view text, Budget& budget) {
+  JsonReader& reader = ThreadReader();
+  Result<FromJson> result = ReadRequest(reader, signal, text, budget);
+  reader.Trim();
+  return result;
 }
 
 }  // namespace naru::otlp

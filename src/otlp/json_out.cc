@@ -29,8 +29,10 @@ bool AllZero(std::string_view id) {
 
 class Transcoder {
  public:
-  explicit Transcoder(JsonWriter& out) : out_(out) {}
+  Transcoder(JsonWriter& out, Budget& budget) : out_(out), budget_(budget) {}
   bool ok() const { return ok_; }
+  /// The budget's hard limit was met: two bytes of an empty message can become thirty of text.
+  bool full() const { return full_; }
 
   void Message(Msg message, std::string_view bytes, int depth) {
     if (depth > kMaxDepth) {
@@ -147,6 +149,8 @@ class Transcoder {
     };
     Reader r(range);
     while (uint32_t tag = r.Next()) {
+      full_ = full_ || budget_.OverHard();
+      if (full_) break;
       if (tag == packed && type != wire::kLength) {
         Reader inner = r.Message();
         while (inner.ok() && !inner.done()) {
@@ -227,7 +231,9 @@ class Transcoder {
   }
 
   JsonWriter& out_;
+  Budget& budget_;
   bool ok_ = true;
+  bool full_ = false;
 };
 
 }  // namespace
@@ -237,7 +243,7 @@ Result<Slice> RequestToJson(Signal signal, std::span<const Slice> parts, Budget&
   for (const Slice& part : parts) total += part.size();
   wire::Writer buffer(total * 2 + 64, budget);
   JsonWriter out(buffer);
-  Transcoder transcoder(out);
+  Transcoder transcoder(out, budget);
   const Msg request = static_cast<Msg>(signal);
   if (signal == Signal::kProfiles) {
     if (parts.size() > 1) return Fail(Code::kInvalidArgument, "profiles of several requests have no common dictionary");
@@ -262,6 +268,7 @@ Result<Slice> RequestToJson(Signal signal, std::span<const Slice> parts, Budget&
           any = true;
         }
         transcoder.Message(resources.message, bytes, 1);
+        if (transcoder.full()) break;
       }
       framed = framed && r.ok();
     }
@@ -269,6 +276,7 @@ Result<Slice> RequestToJson(Signal signal, std::span<const Slice> parts, Budget&
     out.EndObject();
     if (!framed) return Fail(Code::kInvalidArgument, "the {} request is malformed", Names(signal).name);
   }
+  if (transcoder.full()) return Unavailable("no memory to write JSON into: the limit is reached");
   if (!transcoder.ok()) return Fail(Code::kInvalidArgument, "the {} request is malformed", Names(signal).name);
   return buffer.Finish();
 }

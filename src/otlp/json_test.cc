@@ -86,6 +86,21 @@ TEST(Json, PartsAreOneRequest) {
   EXPECT_FALSE(RequestToJson(Signal::kProfiles, parts));
 }
 
+TEST(Json, WritingStopsAtTheBudget) {
+  wire::Writer w;
+  auto resource = w.Begin(1), scope = w.Begin(2);
+  for (int i = 0; i < 100000; ++i) w.BytesField(2, {});
+  w.End(scope);
+  w.End(resource);
+  Slice part = w.Finish();
+  Budget budget;
+  budget.SetLimits(INT64_MAX, 1 << 20);
+  Result<Slice> json = RequestToJson(Signal::kLogs, {&part, 1}, budget);
+  ASSERT_FALSE(json);
+  EXPECT_TRUE(json.error().retryable);
+  EXPECT_EQ(budget.used(), 0);
+}
+
 TEST(Json, MalformedWireIsAnError) {
   for (std::string_view bytes : {"\x0a\x05\x0a", "\x0a\x02\x12\x05", "\x0a\x06\x12\x04\x12\x02\x4a\x09"}) {
     Slice part = Slice::Static(bytes);

@@ -1,9 +1,10 @@
 // First byte: signal. The rest: JSON text. What is accepted must be a valid request with as many items as it says, and
-// what is written of it must be read back without a word and written the same.
+// what is written of it must be read back without a word and written the same. As wire bytes the input is printed too.
 #include <cstdlib>
 
 #include "otlp/json.h"
 #include "otlp/scan.h"
+#include "otlp/text.h"
 #include "otlp/validate.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -20,6 +21,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Slice raw = Slice::Static(text);
   Result<Slice> written = RequestToJson(signal, {&raw, 1});
   if (written && !RequestFromJson(signal, written->view())) abort();
+  constexpr size_t kText = 256 << 10;
+  for (TextLayout layout : {TextLayout::kNormal, TextLayout::kDetailed}) {
+    wire::Writer lines;
+    bool all = AppendText(lines, signal, layout, {&raw, 1}, kText);
+    if (all != (lines.size() <= kText)) abort();
+  }
 
   Result<FromJson> in = RequestFromJson(signal, text);
   if (!in) {

@@ -51,6 +51,11 @@ bool AppendGoJson(TextWriter& w, const AnyValue& value, int depth) {
       AppendFloat(out, value.real, wire::FloatStyle::kEcmaScript);
       return true;
     case AnyValue::Kind::kBytes:
+      // Empty bytes are a nil slice there.
+      if (value.bytes.empty()) {
+        out.Raw("null");
+        return true;
+      }
       out.Raw("\"");
       AppendBase64(out, value.bytes);
       out.Raw("\"");

@@ -56,9 +56,15 @@ void EntityRefs(TextWriter& w, const Resource& resource) {
     w.S("          -> Type: ").S(e.type).End();
     if (!e.schema_url.empty()) w.S("          -> Schema URL: ").S(e.schema_url).End();
     if (!e.id_keys.empty()) w.S("          -> ID keys:").End();
-    for (std::string_view key : e.id_keys) w.S("               -> ").S(key).End();
+    for (std::string_view key : e.id_keys) {
+      if (w.full()) return;
+      w.S("               -> ").S(key).End();
+    }
     if (!e.description_keys.empty()) w.S("          -> Description keys:").End();
-    for (std::string_view key : e.description_keys) w.S("               -> ").S(key).End();
+    for (std::string_view key : e.description_keys) {
+      if (w.full()) return;
+      w.S("               -> ").S(key).End();
+    }
   }
 }
 
@@ -93,6 +99,7 @@ void DetailedSpans(TextWriter& w, const ResourceItems& r, uint64_t index) {
   DetailedResource(w, "ResourceSpans", r, index);
   uint64_t j = 0;
   for (const ScopeItems& s : r.scopes) {
+    if (w.full()) return;
     DetailedScope(w, "ScopeSpans", s, j++);
     uint64_t k = 0;
     for (const Span& span : s.records<Span>()) {
@@ -122,6 +129,7 @@ void DetailedLogs(TextWriter& w, const ResourceItems& r, uint64_t index) {
   DetailedResource(w, "ResourceLog", r, index);
   uint64_t j = 0;
   for (const ScopeItems& s : r.scopes) {
+    if (w.full()) return;
     DetailedScope(w, "ScopeLogs", s, j++);
     uint64_t k = 0;
     for (const LogRecord& record : s.records<LogRecord>()) {

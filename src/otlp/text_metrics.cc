@@ -62,6 +62,7 @@ void SumMinMax(TextWriter& w, const T& p) {
 void Histograms(TextWriter& w, const Metric& m) {
   uint64_t i = 0;
   for (const HistogramPoint& p : m.points<HistogramPoint>()) {
+    if (w.full()) return;
     Head(w, "HistogramDataPoints", i++, p.attributes, p.start, p.time);
     SumMinMax(w, p);
     uint64_t k = 0;
@@ -81,6 +82,7 @@ void Histograms(TextWriter& w, const Metric& m) {
 void ExpHistograms(TextWriter& w, const Metric& m) {
   uint64_t i = 0;
   for (const ExpHistogramPoint& p : m.points<ExpHistogramPoint>()) {
+    if (w.full()) return;
     Head(w, "ExponentialHistogramDataPoints", i++, p.attributes, p.start, p.time);
     SumMinMax(w, p);
     double factor = std::ldexp(std::numbers::ln2, -p.scale);
@@ -106,6 +108,7 @@ void ExpHistograms(TextWriter& w, const Metric& m) {
 void Summaries(TextWriter& w, const Metric& m) {
   uint64_t i = 0;
   for (const SummaryPoint& p : m.points<SummaryPoint>()) {
+    if (w.full()) return;
     Head(w, "SummaryDataPoints", i++, p.attributes, p.start, p.time);
     w.S("Count: ").U(p.count).End();
     w.S("Sum: ").F(p.sum).End();
@@ -123,6 +126,7 @@ void DetailedMetrics(TextWriter& w, const ResourceItems& r, uint64_t index) {
   DetailedResource(w, "ResourceMetrics", r, index);
   uint64_t j = 0;
   for (const ScopeItems& s : r.scopes) {
+    if (w.full()) return;
     DetailedScope(w, "ScopeMetrics", s, j++);
     uint64_t k = 0;
     for (const Metric& m : s.records<Metric>()) {

@@ -9,6 +9,7 @@ namespace naru::otlp::text {
 void JoinAttributes(TextWriter& w, const Attributes& attributes, std::string_view first, std::string_view separator) {
   std::string_view before = first;
   for (std::string_view encoded : attributes.encoded()) {
+    if (w.full()) return;
     Attribute a = w.Resolve(encoded);
     w.S(before).S(a.key).S("=").Value(a.value);
     before = separator;
@@ -35,6 +36,7 @@ void NormalScope(TextWriter& w, std::string_view title, const ScopeItems& s, uin
 void NormalSpans(TextWriter& w, const ResourceItems& r, uint64_t index) {
   NormalResource(w, "ResourceTraces", r, index);
   for (const ScopeItems& s : r.scopes) {
+    if (w.full()) return;
     NormalScope(w, "ScopeTraces", s, index);
     for (const Span& span : s.records<Span>()) {
       if (w.full()) return;
@@ -48,6 +50,7 @@ void NormalSpans(TextWriter& w, const ResourceItems& r, uint64_t index) {
 void NormalLogs(TextWriter& w, const ResourceItems& r, uint64_t index) {
   NormalResource(w, "ResourceLog", r, index);
   for (const ScopeItems& s : r.scopes) {
+    if (w.full()) return;
     NormalScope(w, "ScopeLog", s, index);
     for (const LogRecord& record : s.records<LogRecord>()) {
       if (w.full()) return;
@@ -86,6 +89,7 @@ void Numbers(TextWriter& w, const Metric& m) {
 
 void Histograms(TextWriter& w, const Metric& m) {
   for (const HistogramPoint& p : m.points<HistogramPoint>()) {
+    if (w.full()) return;
     Point(w, m, p.attributes);
     SumMinMax(w, p);
     auto bound = p.bounds.begin();
@@ -104,6 +108,7 @@ void Histograms(TextWriter& w, const Metric& m) {
 
 void ExpHistograms(TextWriter& w, const Metric& m) {
   for (const ExpHistogramPoint& p : m.points<ExpHistogramPoint>()) {
+    if (w.full()) return;
     Point(w, m, p.attributes);
     SumMinMax(w, p);
     double factor = std::ldexp(std::numbers::ln2, -p.scale);
@@ -128,6 +133,7 @@ void ExpHistograms(TextWriter& w, const Metric& m) {
 
 void Summaries(TextWriter& w, const Metric& m) {
   for (const SummaryPoint& p : m.points<SummaryPoint>()) {
+    if (w.full()) return;
     Point(w, m, p.attributes);
     w.S("count=").U(p.count).S(" sum=").F(p.sum);
     for (const Quantile& q : p.quantiles) {
@@ -143,6 +149,7 @@ void Summaries(TextWriter& w, const Metric& m) {
 void NormalMetrics(TextWriter& w, const ResourceItems& r, uint64_t index) {
   NormalResource(w, "ResourceMetrics", r, index);
   for (const ScopeItems& s : r.scopes) {
+    if (w.full()) return;
     NormalScope(w, "ScopeMetrics", s, index);
     for (const Metric& m : s.records<Metric>()) {
       if (w.full()) return;

@@ -105,6 +105,7 @@ void GoString(TextWriter& w, const AnyValue& v, int depth) {
   if (v.kind == AnyValue::Kind::kArray) {
     w.S("[");
     for (const AnyValue& element : v.array()) {
+      if (w.full()) return;
       if (!first) w.S(" ");
       first = false;
       GoString(w, element, depth + 1);
@@ -116,6 +117,7 @@ void GoString(TextWriter& w, const AnyValue& v, int depth) {
                      [](const KeyValue& a, const KeyValue& b) { return a.key < b.key; });
     w.S("map[");
     for (const KeyValue& entry : entries) {
+      if (w.full()) return;
       if (!first) w.S(" ");
       first = false;
       w.S(entry.key).S(":");
@@ -304,6 +306,7 @@ void ProfilesText(TextWriter& w, TextLayout layout, std::string_view request, ui
     }
     uint64_t j = 0;
     for (const ScopeItems& s : r.scopes) {
+      if (w.full()) break;
       if (detailed) {
         DetailedScope(w, "ScopeProfiles", s, j++);
       } else {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <vector>
 
 #include "otlp/build.h"
 #include "otlp/json.h"
@@ -83,6 +84,65 @@ TEST(Text, StopsAtTheLimit) {
   }
 }
 
+// Two bytes each buy a line at every level: the limit ends all of them.
+TEST(Text, StopsAtTheLimitAtEveryLevel) {
+  std::string empties;
+  auto many = [&](uint32_t field) {
+    empties.clear();
+    for (int i = 0; i < 20000; ++i) {
+      empties += static_cast<char>(wire::Tag(field, wire::kLength));
+      empties += '\0';
+    }
+    return std::string_view(empties);
+  };
+  struct {
+    Signal signal;
+    std::vector<uint32_t> way;  // fields from the request down to the message that holds the empty ones
+    uint32_t field;
+  } cases[] = {
+      {Signal::kTraces, {}, 1},
+      {Signal::kTraces, {1}, 2},
+      {Signal::kTraces, {1, 1}, 1},
+      {Signal::kTraces, {1, 1}, 3},
+      {Signal::kTraces, {1, 1, 3}, 3},
+      {Signal::kTraces, {1, 2}, 2},
+      {Signal::kTraces, {1, 2, 2}, 9},
+      {Signal::kTraces, {1, 2, 2}, 11},
+      {Signal::kTraces, {1, 2, 2}, 13},
+      {Signal::kTraces, {1, 2, 2, 9, 2, 5}, 1},
+      {Signal::kTraces, {1, 2, 2, 9, 2, 6}, 1},
+      {Signal::kLogs, {1, 2}, 2},
+      {Signal::kMetrics, {1, 2}, 2},
+      {Signal::kMetrics, {1, 2, 2, 5}, 1},
+      {Signal::kMetrics, {1, 2, 2, 9}, 1},
+      {Signal::kMetrics, {1, 2, 2, 9, 1}, 8},
+      {Signal::kMetrics, {1, 2, 2, 10}, 1},
+      {Signal::kMetrics, {1, 2, 2, 11}, 1},
+      {Signal::kMetrics, {1, 2, 2, 11, 1}, 6},
+      {Signal::kProfiles, {}, 1},
+      {Signal::kProfiles, {1}, 2},
+      {Signal::kProfiles, {1, 2}, 2},
+      {Signal::kProfiles, {1, 2, 2}, 2},
+      {Signal::kProfiles, {2}, 1},
+      {Signal::kProfiles, {2}, 2},
+      {Signal::kProfiles, {2}, 3},
+      {Signal::kProfiles, {2}, 5},
+  };
+  for (const auto& c : cases) {
+    wire::Writer w;
+    std::vector<wire::Writer::Mark> marks;
+    for (uint32_t field : c.way) marks.push_back(w.Begin(field));
+    w.Raw(many(c.field));
+    for (; !marks.empty(); marks.pop_back()) w.End(marks.back());
+    Slice part = w.Finish();
+    for (TextLayout layout : {TextLayout::kNormal, TextLayout::kDetailed}) {
+      wire::Writer out;
+      AppendText(out, c.signal, layout, {&part, 1}, 1000);
+      EXPECT_LT(out.size(), 3000u) << Names(c.signal).name << " " << c.way.size() << " " << c.field;
+    }
+  }
+}
+
 TEST(Text, ToleratesMalformedParts) {
   for (int i = 0; i < kSignals; ++i) {
     auto signal = static_cast<Signal>(i);
@@ -124,8 +184,8 @@ TEST(Text, Values) {
   EXPECT_EQ(text(Value::Encoded(map)), "{\"a\":1,\"b\":2.5,\"\\ufffd\":false}");
   std::string array = EncodeArray({Value::Encoded(map), Value(), NAN});
   EXPECT_EQ(text(Value::Encoded(array)), "");  // JSON has no NaN
-  std::string plain = EncodeArray({Value(), "\b\u2028<"});
-  EXPECT_EQ(text(Value::Encoded(plain)), "[null,\"\\b\\u2028<\"]");
+  std::string plain = EncodeArray({Value(), "\b\u2028<", Value::OfBytes("")});
+  EXPECT_EQ(text(Value::Encoded(plain)), "[null,\"\\b\\u2028<\",null]");
 }
 
 // Values of math.Exp of Go 1.26 on amd64 with FMA.

@@ -119,7 +119,7 @@ Status JsonReader::Open(std::string_view text, bool* not_utf8) {
   text_ = text;
   if (not_utf8) *not_utf8 = false;
   if (text.size() >= UINT32_MAX - 64) return naru::Fail(Code::kInvalidArgument, "a JSON text of 4 GiB or more");
-  if (structure_->capacity < text.size() || (structure_->capacity > kKeep && text.size() <= kKeep)) {
+  if (structure_->capacity < text.size()) {
     structure_->parser.reset();
     structure_->capacity = 0;
     charge_ = Charge();
@@ -158,6 +158,16 @@ Status JsonReader::Open(std::string_view text, bool* not_utf8) {
   count_ = structure_->parser->n_structural_indexes;
   ok_ = true;
   return {};
+}
+
+void JsonReader::Trim() {
+  ok_ = false;
+  index_ = nullptr;
+  count_ = next_ = 0;
+  if (structure_->capacity <= kKeep) return;
+  structure_->parser.reset();
+  structure_->capacity = 0;
+  charge_ = Charge();
 }
 
 Error JsonReader::error() const {

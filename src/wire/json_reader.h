@@ -34,7 +34,7 @@ enum class JsonKind : uint8_t {
 
 /// One document after another. Errors stick: after the first one ok() is false and everything answers empty. Keeps 4
 /// bytes of memory a byte of the largest document (charged to the budget, touched only as far as there is structure)
-/// and releases it after a document of more than kKeep bytes. Nesting is bounded where this class recurses itself
+/// until Trim. Nesting is bounded where this class recurses itself
 /// (Skip); a caller that recurses bounds its own. Not thread-safe; the text must outlive the walk.
 class JsonReader {
  public:
@@ -103,8 +103,10 @@ class JsonReader {
   }
   /// Checks that nothing stands behind the document.
   Status Close();
+  /// Ends the walk and frees the memory if there is more of it than for kKeep bytes of text.
+  void Trim();
 
-  static constexpr size_t kKeep = 1 << 20;
+  static constexpr size_t kKeep = 256 << 10;
   static constexpr int kMaxSkipDepth = 10240;
 
  private:

@@ -274,7 +274,10 @@ TEST(JsonReader, BoundsDepthAndMemory) {
     std::string big = "[\"" + std::string(JsonReader::kKeep, 'x') + "\"]";
     ASSERT_TRUE(counted.Open(big));
     EXPECT_EQ(budget.used(), static_cast<int64_t>(4 * big.size()));
+    counted.Trim();
+    EXPECT_EQ(budget.used(), 0);
     ASSERT_TRUE(counted.Open("[]"));
+    counted.Trim();
     EXPECT_EQ(budget.used(), 8);
     budget.SetLimits(INT64_MAX, 1 << 20);
     Status status = counted.Open(big);
