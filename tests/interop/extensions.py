@@ -1,0 +1,187 @@
+"""Extensions as their users see them: health_check, zpages, pprof (opened with the real tool), and own telemetry pushed over OTLP."""
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import canon
+import collectors
+import differential
+import otlp
+from process import Scratch, free_port, wait_until
+from registry import Skip, beyond_the_reference, test
+from sink import Sink
+
+BUILD = Path(__file__).resolve().parent.parent / "peers" / "build"
+
+
+def running(s, extensions, telemetry=None, exporters=None, signals=("traces",), processors=("batch",)):
+    """A collector with these extensions; returns (child, otlp port)."""
+    port = free_port()
+    c = collectors.start(s, "collector", collectors.NARU, {
+        "receivers": {"otlp": collectors.otlp_receiver(http=port)}, "processors": {"batch": {"timeout": "10ms"}},
+        "exporters": exporters or {"nop": {}}, "extensions": extensions,
+        "service": {"extensions": list(extensions), "telemetry": telemetry or collectors.plain(),
+                    "pipelines": collectors.pipelines(["otlp"], list(exporters or {"nop": {}}), processors, signals)}}, (port,))
+    return c, port
+
+
+@test("extensions/health-check", seconds=30)
+def health():
+    with Scratch() as s:
+        port = free_port()
+        running(s, {"health_check": {"endpoint": f"127.0.0.1:{port}"}})
+        wait_until(lambda: otlp.http_request(port, "GET", "/").status == 200, 10, why="healthy")
+        a = otlp.http_request(port, "GET", "/")
+        assert a.headers.get("content-type") == "application/json", a
+        body = json.loads(a.body)
+        assert body["status"] == "Server available" and "upSince" in body and "uptime" in body, body
+
+
+@test("extensions/health-check-keys", seconds=30)
+def health_keys():
+    with Scratch() as s:
+        port = free_port()
+        running(s, {"health_check": {"endpoint": f"127.0.0.1:{port}", "path": "/alive",
+                                     "response_body": {"healthy": "I am well", "unhealthy": "not yet"}}})
+        a = otlp.http_request(port, "GET", "/alive")
+        assert a.status == 200 and a.body == b"I am well", a
+        assert otlp.http_request(port, "GET", "/").status == 404
+
+
+@test("extensions/zpages", seconds=30)
+def zpages():
+    with Scratch() as s:
+        port = free_port()
+        running(s, {"zpages": {"endpoint": f"127.0.0.1:{port}"}})
+        for page, word in (("servicez", ""), ("pipelinez", "otlp"), ("pipelinez?pipelinenamez=traces", "traces"), ("extensionz", "zpages"), ("featurez", "service.profilesSupport")):
+            a = otlp.http_request(port, "GET", f"/debug/{page}")
+            assert a.status == 200 and a.headers.get("content-type", "").startswith("text/html"), f"{page}: {a}"
+            assert word in a.body.decode(), f"{page} does not show {word}"
+
+
+@test("extensions/zpages-tracez", seconds=30)
+def tracez():
+    """With own traces on, tracez shows the spans of requests that were served."""
+    beyond_the_reference("as built here it has no span processor for zpages")
+    with Scratch() as s:
+        port = free_port()
+        _, into = running(s, {"zpages": {"endpoint": f"127.0.0.1:{port}"}})
+        (_, message), = differential.inputs_of({"input": ["traces"]})
+        assert otlp.post(into, "traces", message).status == 200
+        wait_until(lambda: b"receiver/otlp" in otlp.http_request(port, "GET", "/debug/tracez").body, 10, why="tracez shows the receiver's span")
+
+
+@test("extensions/pprof", seconds=300)
+def pprof():
+    """The profiles open with the Go tool (which compiles it at its first use): the index, a CPU profile of one second under load, the heap."""
+    p = subprocess.run([BUILD, "go"], stdout=subprocess.PIPE, text=True)
+    if p.returncode:
+        raise Skip("no Go tool here")
+    go = p.stdout.strip()
+    with Scratch() as s:
+        port = free_port()
+        _, into = running(s, {"pprof": {"endpoint": f"127.0.0.1:{port}"}})
+        assert otlp.http_request(port, "GET", "/debug/pprof/").status == 200
+        import threading
+        stop = threading.Event()
+        body = differential.inputs_of({"input": [{"generate": "traces", "count": 2000}]})[0][1].SerializeToString()
+
+        def load():
+            while not stop.is_set():
+                otlp.post(into, "traces", body)
+
+        t = threading.Thread(target=load)
+        t.start()
+        try:
+            cpu = otlp.http_request(port, "GET", "/debug/pprof/profile?seconds=1", timeout=30)
+        finally:
+            stop.set()
+            t.join()
+        heap = otlp.http_request(port, "GET", "/debug/pprof/heap", timeout=30)
+        for name, answer, unit in (("cpu", cpu, "nanoseconds"), ("heap", heap, "bytes")):
+            assert answer.status == 200, f"{name}: {answer}"
+            (s.path / name).write_bytes(answer.body)
+            status, out, err = s.run([go, "tool", "pprof", "-raw", s.path / name], {"PPROF_TMPDIR": str(s.path)}, 200)
+            assert status == 0 and unit in out and "Samples:" in out, f"{name}: {out[:300]} {err[:300]}"
+            if name == "cpu":
+                samples = re.search(r"Samples:\n(.*?)Locations", out, re.S)
+                assert samples and len(samples[1].splitlines()) >= 2, f"no samples under load: {out[:400]}"
+        for page in ("cmdline", "symbol"):
+            assert otlp.http_request(port, "GET", f"/debug/pprof/{page}").status == 200, page
+
+
+@test("extensions/own-metrics-pushed", seconds=60)
+def pushed():
+    """service::telemetry::metrics with a periodic reader: own metrics arrive over OTLP with the reference's names."""
+    with Scratch() as s:
+        sink = s.closing(Sink())
+        _, into = running(s, {}, telemetry={"metrics": {"level": "normal", "readers": [{"periodic": {"interval": 300, "exporter": {"otlp": {
+            "protocol": "http/protobuf", "endpoint": f"http://127.0.0.1:{sink.http_port}"}}}}]}})
+        (_, message), = differential.inputs_of({"input": ["traces"]})
+        assert otlp.post(into, "traces", message).status == 200
+
+        def found():
+            rows = canon.flat("metrics", sink.messages("metrics"))
+            return [r for r in rows if r["record"].get("name", "").startswith("otelcol_receiver_accepted_spans")]
+
+        row = wait_until(found, 20, 0.1, "otelcol_receiver_accepted_spans arrives")[-1]
+        point = row["record"]["sum"]["data_points"][-1]
+        assert point.get("as_int", float(point.get("as_double", 0))) == otlp.items("traces", message), point
+        assert row["record"]["sum"].get("is_monotonic"), row
+        assert "service.name" in row["resource"]["attributes"], row["resource"]
+
+
+@test("extensions/own-logs", seconds=30)
+def own_logs():
+    """service::telemetry::logs: JSON lines in the named file, with the initial fields, at the level asked for."""
+    with Scratch() as s:
+        path = s.path / "own.log"
+        c, _ = running(s, {}, telemetry={"metrics": {"level": "none"}, "logs": {
+            "level": "info", "encoding": "json", "output_paths": [str(path)], "initial_fields": {"stage": "test"}}})
+        c.stop()
+        lines = [json.loads(x) for x in path.read_text().splitlines()]
+        assert lines, "nothing logged"
+        for x in lines:
+            assert {"level", "msg"} <= set(x) and x["level"] in ("info", "warn", "error"), x
+            assert x.get("stage") == "test", x
+
+
+@test("extensions/file-exporter-forms", seconds=60)
+def file_forms():
+    """The file exporter's other forms: protobuf with length prefixes, zstd, rotation. What is read back is what was sent."""
+    import struct
+    import zstandard
+    message = differential.inputs_of({"input": ["traces"]})[0][1]
+    with Scratch() as s:
+        forms = {"file/proto": {"path": str(s.path / "p"), "format": "proto"}, "file/zstd": {"path": str(s.path / "z"), "format": "json", "compression": "zstd"},
+                 "file/both": {"path": str(s.path / "b"), "format": "proto", "compression": "zstd"},
+                 "file/rotated": {"path": str(s.path / "r.json"), "rotation": {"max_megabytes": 1, "max_backups": 50}}}
+        c, port = running(s, {}, exporters=forms, processors=())
+        for _ in range(3):
+            assert otlp.post(port, "traces", message).status == 200
+        big = differential.inputs_of({"input": [{"generate": "traces", "count": 1000}]})[0][1]
+        for _ in range(9):
+            assert otlp.post(port, "traces", big).status == 200
+        c.stop()
+        total = 3 * otlp.items("traces", message) + 9000
+
+        def blocks(path):
+            data = path.read_bytes()
+            while data:
+                size, = struct.unpack(">I", data[:4])
+                yield data[4:4 + size]
+                data = data[4 + size:]
+
+        def parse(raw):
+            m = otlp.REQUEST["traces"]()
+            m.ParseFromString(raw)
+            return m
+
+        unzip = lambda b: zstandard.ZstdDecompressor().decompressobj().decompress(b)  # noqa: E731
+        assert canon.count("traces", [parse(b) for b in blocks(s.path / "p")]) == total, "proto"
+        assert canon.count("traces", [otlp.from_json("traces", unzip(b)) for b in blocks(s.path / "z")]) == total, "zstd"
+        assert canon.count("traces", [parse(unzip(b)) for b in blocks(s.path / "b")]) == total, "proto and zstd"
+        parts = sorted(s.path.glob("r*.json"))
+        assert len(parts) > 1, "it did not rotate"
+        assert canon.count("traces", [m for p in parts for m in canon.read_lines(p, "traces")]) == total, "rotated"
