@@ -1,8 +1,50 @@
 #include "pipeline/config/client.h"
 
 #include "net/dialer.h"
+#include "net/tls.h"
 
 namespace naru::pipeline {
+namespace {
+
+// TLS for a client's connections. A context that cannot be made (a missing file) fails each connection with that reason, and is tried
+// again with the next: the file may come.
+net::StreamWrapper WrapTls(net::TlsSettings settings, Duration reload) {
+  struct State {
+    net::TlsSettings settings;
+    Duration reload;
+    std::shared_ptr<net::TlsContext> context;
+    MonoTime loaded{};
+  };
+  auto state = std::make_shared<State>(State{std::move(settings), reload, nullptr, {}});
+  return [state](net::Loop& loop, std::unique_ptr<net::Stream> stream, Duration timeout,
+                 std::function<void(Result<std::unique_ptr<net::Stream>>)> done) -> std::unique_ptr<net::Connecting> {
+    if (state->context && state->reload > Duration(0) && loop.Now() - state->loaded >= state->reload) {
+      state->loaded = loop.Now();
+      (void)state->context->Reload();  // on failure the old files stay in use
+    }
+    if (!state->context) {
+      auto made = net::TlsContext::Make(state->settings, false);
+      if (!made) {
+        class Failed final : public net::Connecting {
+         public:
+          net::Timer timer;
+        };
+        auto failed = std::make_unique<Failed>();
+        failed->timer = loop.AddTimer(Duration(0), [done = std::move(done), e = made.error()] {
+          Error error = e;
+          error.retryable = true;
+          done(Unexpected(error));
+        });
+        return failed;
+      }
+      state->context = std::move(*made);
+      state->loaded = loop.Now();
+    }
+    return state->context->Handshake(loop, std::move(stream), timeout, std::move(done));
+  };
+}
+
+}  // namespace
 
 std::unique_ptr<net::HttpClient> MakeGrpcClient(Host& host, const GrpcClientConfig& c, net::Loop& loop) {
   auto target = GrpcTarget::Parse(c.endpoint);
@@ -21,7 +63,9 @@ std::unique_ptr<net::HttpClient> MakeGrpcClient(Host& host, const GrpcClientConf
     o.keepalive_without_streams = c.keepalive->permit_without_stream;
   }
   net::DialTarget dial{target->host, target->port, target->unix_path, c.balancer_name == "round_robin"};
-  return std::make_unique<net::HttpClient>(loop, std::move(o), net::MakeConnector(std::move(dial)));
+  net::StreamWrapper wrap;
+  if (tls) wrap = WrapTls(Settings(c.tls, target->host, {"h2"}), c.tls.tls.reload_interval);
+  return std::make_unique<net::HttpClient>(loop, std::move(o), net::MakeConnector(std::move(dial), std::move(wrap)));
 }
 
 std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConfig& c, const net::Url& url, net::Loop& loop) {
@@ -35,7 +79,12 @@ std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConf
   o.max_idle_connections = static_cast<size_t>(c.max_idle_conns);
   o.keepalive_time = c.http2_read_idle_timeout;
   if (c.http2_ping_timeout > Duration(0)) o.keepalive_timeout = c.http2_ping_timeout;
-  return std::make_unique<net::HttpClient>(loop, std::move(o), net::MakeConnector(net::DialTarget{url.host, url.port, false, true}));
+  net::StreamWrapper wrap;
+  if (url.scheme == "https") {
+    std::vector<std::string> alpn = c.force_attempt_http2 ? std::vector<std::string>{"h2", "http/1.1"} : std::vector<std::string>{"http/1.1"};
+    wrap = WrapTls(Settings(c.tls, url.host, std::move(alpn)), c.tls.tls.reload_interval);
+  }
+  return std::make_unique<net::HttpClient>(loop, std::move(o), net::MakeConnector(net::DialTarget{url.host, url.port, false, true}, std::move(wrap)));
 }
 
 ClientAuth* FindClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& config) {

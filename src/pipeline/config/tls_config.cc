@@ -60,4 +60,38 @@ void TlsServerConfig::Validate(conf::Issues& issues) const {
   if (tls.cert_file.empty() && tls.cert_pem.empty()) issues.Add("cert_file", "a TLS server needs a certificate and its key (cert_file, key_file)");
 }
 
+namespace {
+
+net::TlsSettings Shared(const TlsConfig& c, std::vector<std::string> alpn) {
+  net::TlsSettings s;
+  s.ca_file = c.ca_file;
+  s.ca_pem = c.ca_pem.value();
+  s.cert_file = c.cert_file;
+  s.cert_pem = c.cert_pem.value();
+  s.key_file = c.key_file;
+  s.key_pem = c.key_pem.value();
+  s.include_system_cas = c.include_system_ca_certs_pool;
+  s.min_version = c.min_version;
+  s.max_version = c.max_version;
+  s.cipher_suites = c.cipher_suites;
+  s.curves = c.curve_preferences;
+  s.alpn = std::move(alpn);
+  return s;
+}
+
+}  // namespace
+
+net::TlsSettings Settings(const TlsClientConfig& c, const std::string& server_name, std::vector<std::string> alpn) {
+  net::TlsSettings s = Shared(c.tls, std::move(alpn));
+  s.skip_verify = c.insecure_skip_verify;
+  s.server_name = c.server_name_override.empty() ? server_name : c.server_name_override;
+  return s;
+}
+
+net::TlsSettings Settings(const TlsServerConfig& c, std::vector<std::string> alpn) {
+  net::TlsSettings s = Shared(c.tls, std::move(alpn));
+  s.client_ca_file = c.client_ca_file;
+  return s;
+}
+
 }  // namespace naru::pipeline

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "conf/schema.h"
+#include "net/tls.h"
 
 namespace naru::pipeline {
 
@@ -36,5 +37,9 @@ struct TlsServerConfig {
   static void Describe(conf::Struct<TlsServerConfig>& s);
   void Validate(conf::Issues& issues) const;
 };
+
+/// What the TLS layer needs of these blocks.
+net::TlsSettings Settings(const TlsClientConfig& config, const std::string& server_name, std::vector<std::string> alpn);
+net::TlsSettings Settings(const TlsServerConfig& config, std::vector<std::string> alpn);
 
 }  // namespace naru::pipeline
