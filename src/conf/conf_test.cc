@@ -330,15 +330,25 @@ TEST(ComponentId, Parses) {
 }
 
 TEST(Scalar, Durations) {
-  const std::pair<const char*, const char*> cases[] = {
-      {"1h2m3.5s", "1h2m3.5s"}, {"200ms", "200ms"}, {"90s", "1m30s"}, {"1.5ms", "1.5ms"}, {"0", "0s"},
-      {"-1us", "-1\xc2\xb5s"},  {"1h", "1h0m0s"}};
+  const std::pair<const char*, const char*> cases[] = {{"1h2m3.5s", "1h2m3.5s"},
+                                                       {"200ms", "200ms"},
+                                                       {"90s", "1m30s"},
+                                                       {"1.5ms", "1.5ms"},
+                                                       {"0", "0s"},
+                                                       {"-1us", "-1\xc2\xb5s"},
+                                                       {"1h", "1h0m0s"},
+                                                       {"3.5035s", "3.5035s"},
+                                                       {"-9223372036854775808ns", "-2562047h47m16.854775808s"},
+                                                       {"0.3333333333333333333h", "20m0s"},
+                                                       {"1.000000001s", "1.000000001s"},
+                                                       {"2562047h47m16.854775807s", "2562047h47m16.854775807s"}};
   for (auto& [in, out] : cases) {
     auto d = ParseDuration(in);
     ASSERT_TRUE(d) << in;
     EXPECT_EQ(FormatDuration(*d), out);
   }
-  for (const char* bad : {"", "5", "s", "1x", "99999999h", "1.s.", "- 1s"}) EXPECT_FALSE(ParseDuration(bad)) << bad;
+  for (const char* bad : {"", "5", "s", "1x", "99999999h", "9223372036854775808ns", "1.s.", "- 1s"})
+    EXPECT_FALSE(ParseDuration(bad)) << bad;
 }
 
 TEST(Yaml, Emission) {

@@ -283,7 +283,9 @@ class YamlWriter {
     }
     std::vector<const Value::Entry*> entries;
     for (auto& e : v.map()) entries.push_back(&e);
-    // A stable sort: the natural order is not consistent for every set of names, which it survives.
+    // The natural order is not consistent for every set of names. A stable sort survives that, and over sorted names
+    // its outcome is always the same.
+    std::sort(entries.begin(), entries.end(), [](auto* a, auto* b) { return a->first < b->first; });
     std::stable_sort(entries.begin(), entries.end(), [](auto* a, auto* b) { return NaturalLess(a->first, b->first); });
     int next = 4 * ((indent + 4) / 4);
     for (size_t i = 0; i < entries.size(); ++i) {
@@ -312,7 +314,7 @@ class YamlWriter {
     Shape shape = Analyze(s);
     if (shape.lines && shape.block && !key) {
       Literal(s, parent, indent);
-    } else if (shape.lines || !ReadsAsString(s) || s.empty()) {
+    } else if (shape.lines || !ReadsAsString(s) || s.empty() || (key && s == "<<")) {
       DoubleQuoted(out_, s);
     } else if (shape.plain) {
       out_ += s;

@@ -214,22 +214,26 @@ std::optional<Duration> ParseDuration(std::string_view s) {
   }
   if (s == "0") return Duration(0);
   if (s.empty()) return std::nullopt;
+  constexpr __int128 kLimit = __int128{1} << 63;  // reached by negative durations only
   __int128 total = 0;
   while (!s.empty()) {
     __int128 whole = 0;
     size_t i = 0;
     while (i < s.size() && IsDigit(s[i])) {
       whole = whole * 10 + (s[i] - '0');
-      if (whole > std::numeric_limits<int64_t>::max()) return std::nullopt;
+      if (whole > kLimit) return std::nullopt;
       ++i;
     }
     bool any = i > 0;
-    double fraction = 0, scale = 1;
+    int64_t fraction = 0;  // digits beyond what it holds do not count
+    double scale = 1;
     if (i < s.size() && s[i] == '.') {
       ++i;
       while (i < s.size() && IsDigit(s[i])) {
-        fraction = fraction * 10 + (s[i] - '0');
-        scale *= 10;
+        if (fraction <= (std::numeric_limits<int64_t>::max() - 9) / 10) {
+          fraction = fraction * 10 + (s[i] - '0');
+          scale *= 10;
+        }
         ++i;
         any = true;
       }
@@ -255,11 +259,12 @@ std::optional<Duration> ParseDuration(std::string_view s) {
     }
     if (!unit) return std::nullopt;
     s.remove_prefix(len);
-    total += whole * unit + static_cast<__int128>(fraction / scale * static_cast<double>(unit));
-    if (total > std::numeric_limits<int64_t>::max()) return std::nullopt;
+    total += whole * unit + static_cast<__int128>(static_cast<double>(fraction) * (static_cast<double>(unit) / scale));
+    if (total > kLimit) return std::nullopt;
   }
-  auto ns = static_cast<int64_t>(total);
-  return Duration(negative ? -ns : ns);
+  if (negative) return Duration(static_cast<int64_t>(-total));
+  if (total == kLimit) return std::nullopt;
+  return Duration(static_cast<int64_t>(total));
 }
 
 std::string FormatDuration(Duration d) {
