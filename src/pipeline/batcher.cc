@@ -300,7 +300,7 @@ void Shared::Answer(LoopBatches& l, Held&& h, const Outcome& o) {
     held.Add(static_cast<int64_t>(n));
     l.waiting.push_front(std::move(h));
     Duration wait =
-        std::clamp(o.error.retry_after, Duration(std::chrono::milliseconds(50)), Duration(std::chrono::seconds(1)));
+        std::clamp(o.error.retry_after, Duration(std::chrono::milliseconds(10)), Duration(std::chrono::seconds(1)));
     auto weak = weak_from_this();
     if (!l.again.pending()) {
       l.again = net::Loop::Current()->AddTimer(wait, [weak, &l] {

@@ -151,7 +151,9 @@ void Shared::Consume(Batch&& batch) {
         }
         lock.unlock();
         refused_full.Add(static_cast<int64_t>(n));
-        return batch.Refused(Error{Code::kUnavailable, true, std::chrono::seconds(1), "sending queue is full"});
+        // No delay is named: room may come at any moment, and a batcher that waits inside the process shall see it soon.
+        // Receivers tell their clients a delay of their own.
+        return batch.Refused(Error{Code::kUnavailable, true, Duration{0}, "sending queue is full"});
       }
     }
     size += cost;

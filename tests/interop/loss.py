@@ -72,7 +72,7 @@ def batch_full_queue():
     """200 requests against a slow backend with a queue of four: the reference answers OK to all and drops most. What cannot be kept must be refused."""
     beyond_the_reference("it acknowledges and drops here")
     with Scratch() as s:
-        sink = s.closing(Sink(delay=0.05))
+        sink = s.closing(Sink(delay=0.02))
         port = free_port()
         c = collectors.start(s, "collector", collectors.NARU, queue_config(
             port, sink, {"queue_size": 4, "num_consumers": 1}, {"batch": {"timeout": "10ms", "send_batch_size": 10, "send_batch_max_size": 10}}), (port,))
