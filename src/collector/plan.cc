@@ -318,6 +318,7 @@ class Planner {
 Plan MakePlan(const conf::Value& document, const Factories& factories, conf::Issues& issues) {
   Plan plan;
   Planner(factories, issues, plan).Run(document);
+  for (auto& w : issues.warnings()) plan.notices.push_back(w.ToString());
   return plan;
 }
 

@@ -351,6 +351,19 @@ TEST(Scalar, Durations) {
     EXPECT_FALSE(ParseDuration(bad)) << bad;
 }
 
+TEST(Yaml, EmitsBytesThatAreNoText) {
+  const std::pair<std::string, const char*> cases[] = {
+      {"\xff", "!!binary /w==\n"},   {"\xff\xfe", "!!binary //4=\n"},
+      {"a\xc3z", "!!binary YcN6\n"}, {"\xed\xa0\x80!", "!!binary 7aCAIQ==\n"},  // half of a surrogate pair
+      {"\xc3\xa9", "\xc3\xa9\n"},
+  };
+  for (auto& [bytes, yaml] : cases) {
+    EXPECT_EQ(ToYaml(Value::String(bytes)), yaml);
+    EXPECT_EQ(ParseYaml(yaml, "t")->string_value(), bytes);
+  }
+  EXPECT_EQ(ToJson(Value::String("a\xffz")), "\"a\\ufffdz\"");
+}
+
 TEST(Yaml, Emission) {
   auto v = ParseYaml("b: [1, {x: y}]\na: {c: 'true', d: '', e: ~, f: 'a: b'}\n", "t");
   EXPECT_EQ(ToYaml(*v), "a:\n    c: \"true\"\n    d: \"\"\n    e: null\n    f: 'a: b'\nb:\n    - 1\n    - x: \"y\"\n");

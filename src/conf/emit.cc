@@ -12,10 +12,44 @@
 namespace naru::conf {
 namespace {
 
+// Next code point of UTF-8 text; a broken byte is returned as itself with `valid` false.
+uint32_t Decode(std::string_view s, size_t& i, bool& valid) {
+  auto b = static_cast<unsigned char>(s[i++]);
+  valid = true;
+  if (b < 0x80) return b;
+  int n = b >= 0xf0 ? 3 : b >= 0xe0 ? 2 : 1;
+  uint32_t c = b & (0x3f >> n);
+  if (b < 0xc2 || b > 0xf4 || i + static_cast<size_t>(n) > s.size()) {
+    valid = false;
+    return b;
+  }
+  for (int k = 0; k < n; ++k) {
+    auto x = static_cast<unsigned char>(s[i + static_cast<size_t>(k)]);
+    if ((x & 0xc0) != 0x80) {
+      valid = false;
+      return b;
+    }
+    c = (c << 6) | (x & 0x3f);
+  }
+  // Overlong forms, surrogates and what is beyond Unicode are no text either.
+  if ((n == 2 && c < 0x800) || (n == 3 && (c < 0x10000 || c > 0x10ffff)) || (c >= 0xd800 && c <= 0xdfff)) {
+    valid = false;
+    return b;
+  }
+  i += static_cast<size_t>(n);
+  return c;
+}
+
+// JSON is UTF-8: a byte that is not becomes U+FFFD.
 void JsonString(std::string& out, std::string_view s, bool escape_html) {
   out += '"';
-  for (unsigned char c : s) {
-    if (c == '"' || c == '\\') {
+  for (size_t i = 0; i < s.size();) {
+    size_t at = i;
+    bool valid = true;
+    uint32_t c = Decode(s, i, valid);
+    if (!valid) {
+      out += "\\ufffd";
+    } else if (c == '"' || c == '\\') {
       out += '\\';
       out += static_cast<char>(c);
     } else if (c == '\n') {
@@ -25,9 +59,9 @@ void JsonString(std::string& out, std::string_view s, bool escape_html) {
     } else if (c == '\t') {
       out += "\\t";
     } else if (c < 0x20 || (escape_html && (c == '<' || c == '>' || c == '&'))) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+      out += fmt::format("\\u{:04x}", c);
     } else {
-      out += static_cast<char>(c);
+      out += s.substr(at, i - at);
     }
   }
   out += '"';
@@ -98,29 +132,6 @@ void Json(std::string& out, const Value& v, int indent, bool pretty) {
   }
 }
 
-// Next code point of UTF-8 text; a broken byte is returned as itself with `valid` false.
-uint32_t Decode(std::string_view s, size_t& i, bool& valid) {
-  auto b = static_cast<unsigned char>(s[i++]);
-  valid = true;
-  if (b < 0x80) return b;
-  int n = b >= 0xf0 ? 3 : b >= 0xe0 ? 2 : 1;
-  uint32_t c = b & (0x3f >> n);
-  if (b < 0xc2 || b > 0xf4 || i + static_cast<size_t>(n) > s.size()) {
-    valid = false;
-    return b;
-  }
-  for (int k = 0; k < n; ++k) {
-    auto x = static_cast<unsigned char>(s[i + static_cast<size_t>(k)]);
-    if ((x & 0xc0) != 0x80) {
-      valid = false;
-      return b;
-    }
-    c = (c << 6) | (x & 0x3f);
-  }
-  i += static_cast<size_t>(n);
-  return c;
-}
-
 bool Printable(uint32_t c) {
   return c == '\n' || (c >= 0x20 && c <= 0x7e) || (c >= 0xa0 && c <= 0xd7ff) ||
          (c >= 0xe000 && c <= 0xfffd && c != 0xfeff) || (c >= 0x10000 && c <= 0x10ffff);
@@ -130,6 +141,7 @@ bool Printable(uint32_t c) {
 struct Shape {
   bool plain = true, single = true, block = true;
   bool lines = false;
+  bool utf8 = true;
 };
 
 Shape Analyze(std::string_view s) {
@@ -145,6 +157,7 @@ Shape Analyze(std::string_view s) {
     size_t at = i;
     bool valid = true;
     uint32_t c = Decode(s, i, valid);
+    if (!valid) shape.utf8 = false;
     bool blank_after = i >= s.size() || s[i] == ' ' || s[i] == '\t' || s[i] == '\n';
     if (at == 0) {
       if (c < 0x80 && std::string_view("#,[]{}&*!|>'\"%@`").find(static_cast<char>(c)) != std::string_view::npos)
@@ -312,7 +325,9 @@ class YamlWriter {
 
   void Text(const std::string& s, int parent, int indent, bool key) {
     Shape shape = Analyze(s);
-    if (shape.lines && shape.block && !key) {
+    if (!shape.utf8) {
+      Binary(s);
+    } else if (shape.lines && shape.block && !key) {
       Literal(s, parent, indent);
     } else if (shape.lines || !ReadsAsString(s) || s.empty() || (key && s == "<<")) {
       DoubleQuoted(out_, s);
@@ -327,6 +342,17 @@ class YamlWriter {
       out_ += '\'';
     } else {
       DoubleQuoted(out_, s);
+    }
+  }
+
+  // Bytes that are no UTF-8 have no other form in YAML.
+  void Binary(const std::string& s) {
+    static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    out_ += "!!binary ";
+    for (size_t i = 0; i < s.size(); i += 3) {
+      uint32_t bits = 0;
+      for (size_t k = 0; k < 3; ++k) bits = bits << 8 | (i + k < s.size() ? static_cast<unsigned char>(s[i + k]) : 0u);
+      for (size_t k = 0; k < 4; ++k) out_ += i + k > s.size() ? '=' : kDigits[bits >> (18 - 6 * k) & 0x3f];
     }
   }
 
