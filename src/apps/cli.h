@@ -10,6 +10,10 @@ namespace naru::apps {
 /// or 1 with the reason on standard error, as the reference.
 int CollectorMain(const std::string& program, const std::vector<std::string>& args);
 
+/// `naru send` and `naru sink`; without the command's own name.
+int SendMain(const std::vector<std::string>& args);
+int SinkMain(const std::vector<std::string>& args);
+
 /// `naru` without arguments: the embedded configuration with the live print. `args` may set ports.
 int DefaultMain(const std::vector<std::string>& args);
 

@@ -21,6 +21,10 @@ int main(int argc, char** argv) {
     std::printf("naru version %s\n", NARU_VERSION);
     return 0;
   }
-  std::fprintf(stderr, "usage: naru collector --config FILE\n");
-  return 2;
+  if (!args.empty() && (args[0] == "send" || args[0] == "sink")) {
+    bool send = args[0] == "send";
+    args.erase(args.begin());
+    return send ? naru::apps::SendMain(args) : naru::apps::SinkMain(args);
+  }
+  return naru::apps::DefaultMain(args);
 }

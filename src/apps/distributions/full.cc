@@ -1,6 +1,7 @@
 #include "apps/distributions/full.h"
 
 #include "connectors/forward/factory.h"
+#include "exporters/console/factory.h"
 #include "exporters/debug/factory.h"
 #include "exporters/nop/factory.h"
 #include "exporters/otlp_grpc/factory.h"
@@ -18,6 +19,7 @@ collector::Factories FullDistribution() {
   f.push_back(receivers::otlp::NewFactory());
   f.push_back(processors::batch::NewFactory());
   f.push_back(processors::memory_limiter::NewFactory());
+  f.push_back(exporters::console::NewFactory());
   f.push_back(exporters::debug::NewFactory());
   f.push_back(exporters::nop::NewFactory());
   f.push_back(exporters::otlp_grpc::NewFactory());
