@@ -7,7 +7,8 @@
 
 namespace naru::apps {
 
-void Flags::Add(std::string name, std::string value_name, std::string help, std::function<Status(const std::string&)> take) {
+void Flags::Add(std::string name, std::string value_name, std::string help,
+                std::function<Status(const std::string&)> take) {
   flags_.push_back({std::move(name), std::move(value_name), std::move(help), std::move(take)});
 }
 

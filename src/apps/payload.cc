@@ -42,7 +42,8 @@ constexpr const char* kRoutes[] = {"/cart", "/checkout", "/product/{id}", "/pay"
 constexpr const char* kMethods[] = {"GET", "POST", "PUT"};
 
 void Resource(otlp::RequestBuilder& b, size_t service, uint64_t seed) {
-  std::string instance = fmt::format("{}-7c9f{:04x}-{}", kServices[service], seed & 0xffff, service), host = fmt::format("node-{}", seed % 16);
+  std::string instance = fmt::format("{}-7c9f{:04x}-{}", kServices[service], seed & 0xffff, service),
+              host = fmt::format("node-{}", seed % 16);
   b.Resource({{"service.name", kServices[service]},
               {"service.namespace", "shop"},
               {"service.version", "2.4.1"},
@@ -55,7 +56,8 @@ void Resource(otlp::RequestBuilder& b, size_t service, uint64_t seed) {
 }
 
 void Spans(otlp::RequestBuilder& b, uint64_t items, uint64_t seed, uint64_t now) {
-  // Span k belongs to trace k / 8 and to service k % 4 of it; a service's spans lie together, as a batch of one process would.
+  // Span k belongs to trace k / 8 and to service k % 4 of it; a service's spans lie together, as a batch of one process
+  // would.
   constexpr uint64_t kTrace = 8;
   for (size_t service = 0; service < 4 && service < items; ++service) {
     Resource(b, service, seed);
@@ -66,16 +68,22 @@ void Spans(otlp::RequestBuilder& b, uint64_t items, uint64_t seed, uint64_t now)
       uint64_t i = k % kTrace;
       std::string id = span_id(i), parent = i == 0 ? "" : span_id((i - 1) / 2);
       Dice d(seed ^ (k * 2654435761));
-      uint64_t length = 400'000 + d.Below(3'000'000) + (kTrace - i) * 4'000'000, start = now - 60'000'000 + i * 3'000'000;
+      uint64_t length = 400'000 + d.Below(3'000'000) + (kTrace - i) * 4'000'000,
+               start = now - 60'000'000 + i * 3'000'000;
       bool error = d.Below(40) == 0;
       int64_t status = error ? 500 : 200;
-      std::string user = fmt::format("user-{:05}", d.Below(100000)), url = fmt::format("https://shop.example{}?page={}", kRoutes[d.Below(5)], d.Below(50));
+      std::string user = fmt::format("user-{:05}", d.Below(100000)),
+                  url = fmt::format("https://shop.example{}?page={}", kRoutes[d.Below(5)], d.Below(50));
       const char* method = kMethods[d.Below(3)];
       std::string name = fmt::format("{} {}", method, kRoutes[k % 5]);
-      Attr attributes[] = {{"http.request.method", method},       {"http.response.status_code", status},
-                           {"url.path", kRoutes[k % 5]},          {"url.full", url},
-                           {"user.id", user},                     {"server.port", static_cast<int64_t>(8080)},
-                           {"network.protocol.version", "1.1"},   {"shop.cart.items", static_cast<int64_t>(d.Below(20))}};
+      Attr attributes[] = {{"http.request.method", method},
+                           {"http.response.status_code", status},
+                           {"url.path", kRoutes[k % 5]},
+                           {"url.full", url},
+                           {"user.id", user},
+                           {"server.port", static_cast<int64_t>(8080)},
+                           {"network.protocol.version", "1.1"},
+                           {"shop.cart.items", static_cast<int64_t>(d.Below(20))}};
       otlp::SpanData s;
       s.trace_id = trace_id;
       s.span_id = id;
@@ -111,9 +119,11 @@ void Logs(otlp::RequestBuilder& b, uint64_t items, uint64_t seed, uint64_t now) 
       Dice d(seed ^ (k * 2654435761));
       auto& level = kLevels[d.Below(6)];
       std::string trace_id = d.Bytes(16), span_id = d.Bytes(8), order = fmt::format("{:08x}", d.Next() & 0xffffffff);
-      std::string body = fmt::format("order {} of user-{:05} went through {} in {} ms with {} items in the cart", order, d.Below(100000), kServices[service],
-                                     d.Below(900), d.Below(20));
-      Attr attributes[] = {{"shop.order.id", order}, {"code.function.name", "shop::Checkout"}, {"thread.id", static_cast<int64_t>(d.Below(64))}};
+      std::string body = fmt::format("order {} of user-{:05} went through {} in {} ms with {} items in the cart", order,
+                                     d.Below(100000), kServices[service], d.Below(900), d.Below(20));
+      Attr attributes[] = {{"shop.order.id", order},
+                           {"code.function.name", "shop::Checkout"},
+                           {"thread.id", static_cast<int64_t>(d.Below(64))}};
       otlp::LogData l;
       l.time = l.observed_time = now - (items - k) * 1000;
       l.severity_number = level.number;
@@ -138,16 +148,22 @@ void Points(otlp::RequestBuilder& b, uint64_t items, uint64_t seed, uint64_t now
     for (uint64_t done = 0; done < mine;) {
       uint64_t kind = (done / 8) % 3, n = std::min<uint64_t>(8, mine - done);
       otlp::MetricData m;
-      m.name = kind == 0 ? "http.server.request.count" : kind == 1 ? "process.memory.usage" : "http.server.request.duration";
+      m.name = kind == 0   ? "http.server.request.count"
+               : kind == 1 ? "process.memory.usage"
+                           : "http.server.request.duration";
       m.unit = kind == 0 ? "{request}" : kind == 1 ? "By" : "ms";
-      m.kind = kind == 0 ? otlp::Metric::Kind::kSum : kind == 1 ? otlp::Metric::Kind::kGauge : otlp::Metric::Kind::kHistogram;
+      m.kind = kind == 0   ? otlp::Metric::Kind::kSum
+               : kind == 1 ? otlp::Metric::Kind::kGauge
+                           : otlp::Metric::Kind::kHistogram;
       m.temporality = kind == 1 ? 0 : 2;
       m.monotonic = kind == 0;
       b.Metric(m);
       for (uint64_t i = 0; i < n; ++i) {
         Dice d(seed ^ ((done + i) * 2654435761) ^ service);
         std::string route = fmt::format("{}#{}", kRoutes[i % 5], (done + i) / 24);
-        Attr attributes[] = {{"http.route", route}, {"http.request.method", kMethods[i % 3]}, {"http.response.status_code", static_cast<int64_t>(200)}};
+        Attr attributes[] = {{"http.route", route},
+                             {"http.request.method", kMethods[i % 3]},
+                             {"http.response.status_code", static_cast<int64_t>(200)}};
         if (kind == 2) {
           std::vector<uint64_t> counts(15);
           uint64_t total = 0;
@@ -181,9 +197,14 @@ void Points(otlp::RequestBuilder& b, uint64_t items, uint64_t seed, uint64_t now
 Payload MakePayload(Signal signal, uint64_t items, uint64_t seed, uint64_t now) {
   otlp::RequestBuilder b(signal, items * 400 + 4096);
   switch (signal) {
-    case Signal::kLogs: Logs(b, items, seed, now); break;
-    case Signal::kMetrics: Points(b, items, seed, now); break;
-    default: Spans(b, items, seed, now);
+    case Signal::kLogs:
+      Logs(b, items, seed, now);
+      break;
+    case Signal::kMetrics:
+      Points(b, items, seed, now);
+      break;
+    default:
+      Spans(b, items, seed, now);
   }
   uint64_t n = b.items();
   return {b.Finish(), n};

@@ -41,7 +41,8 @@ struct Encoded {
 // Sends on one loop until the count or the time is reached, then reports.
 class Generator {
  public:
-  Generator(SendOptions o, std::vector<Encoded> payloads, net::EpollWorld& world) : o_(std::move(o)), payloads_(std::move(payloads)), world_(world), loop_(*world.loops()[0]) {}
+  Generator(SendOptions o, std::vector<Encoded> payloads, net::EpollWorld& world)
+      : o_(std::move(o)), payloads_(std::move(payloads)), world_(world), loop_(*world.loops()[0]) {}
 
   Status Open() {
     bool grpc = o_.protocol == "grpc";
@@ -73,13 +74,15 @@ class Generator {
         return ctx->Handshake(loop, std::move(stream), timeout, std::move(done));
       };
     }
-    client_ = std::make_unique<net::HttpClient>(loop_, c, net::MakeConnector(net::DialTarget{url->host, url->port, false, true}, std::move(wrap)));
+    client_ = std::make_unique<net::HttpClient>(
+        loop_, c, net::MakeConnector(net::DialTarget{url->host, url->port, false, true}, std::move(wrap)));
     return {};
   }
 
   void Begin() {
     started_ = loop_.Now();
-    if (o_.duration > Duration(0)) end_ = loop_.AddTimer(o_.duration, [this] {
+    if (o_.duration > Duration(0))
+      end_ = loop_.AddTimer(o_.duration, [this] {
         over_ = true;
         CheckEnd();
       });
@@ -92,16 +95,24 @@ class Generator {
 
   int Report() const {
     double seconds = std::max(1e-9, std::chrono::duration<double>(ended_ - started_).count());
-    std::printf("%llu records in %llu requests accepted in %.2f s: %.0f records/s, %.2f MB/s\n", static_cast<unsigned long long>(accepted_),
-                static_cast<unsigned long long>(requests_ok_), seconds, static_cast<double>(accepted_) / seconds, static_cast<double>(bytes_) / seconds / 1e6);
-    if (rejected_) std::printf("%llu records rejected by partial success\n", static_cast<unsigned long long>(rejected_));
+    std::printf("%llu records in %llu requests accepted in %.2f s: %.0f records/s, %.2f MB/s\n",
+                static_cast<unsigned long long>(accepted_), static_cast<unsigned long long>(requests_ok_), seconds,
+                static_cast<double>(accepted_) / seconds, static_cast<double>(bytes_) / seconds / 1e6);
+    if (rejected_)
+      std::printf("%llu records rejected by partial success\n", static_cast<unsigned long long>(rejected_));
     if (refused_) std::printf("%llu records refused for good\n", static_cast<unsigned long long>(refused_));
-    if (retried_) std::printf("%llu requests sent again after a retryable answer\n", static_cast<unsigned long long>(retried_));
+    if (retried_)
+      std::printf("%llu requests sent again after a retryable answer\n", static_cast<unsigned long long>(retried_));
     for (auto& [why, n] : reasons_) std::printf("  %llu x %s\n", static_cast<unsigned long long>(n), why.c_str());
     auto sorted = latencies_;
     std::sort(sorted.begin(), sorted.end());
-    auto at = [&](double p) { return sorted.empty() ? 0.0 : sorted[std::min(sorted.size() - 1, static_cast<size_t>(p * static_cast<double>(sorted.size())))]; };
-    std::printf("latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f\n", at(0.5), at(0.9), at(0.99), sorted.empty() ? 0 : sorted.back());
+    auto at = [&](double p) {
+      return sorted.empty()
+                 ? 0.0
+                 : sorted[std::min(sorted.size() - 1, static_cast<size_t>(p * static_cast<double>(sorted.size())))];
+    };
+    std::printf("latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f\n", at(0.5), at(0.9), at(0.99),
+                sorted.empty() ? 0 : sorted.back());
     return accepted_ > 0 && refused_ == 0 && rejected_ == 0 ? 0 : 1;
   }
 
@@ -133,17 +144,22 @@ class Generator {
     net::ClientRequest r;
     bool grpc = o_.protocol == "grpc";
     r.grpc = grpc;
-    r.path = grpc ? std::string(otlp::Names(p.signal).grpc_path) : base_path_ + std::string(otlp::Names(p.signal).http_path);
+    r.path =
+        grpc ? std::string(otlp::Names(p.signal).grpc_path) : base_path_ + std::string(otlp::Names(p.signal).http_path);
     r.body = p.body;
     r.timeout = o_.timeout;
     r.headers = o_.headers;
-    if (!grpc) r.headers.emplace_back("content-type", o_.protocol == "http/json" ? "application/json" : "application/x-protobuf");
+    if (!grpc)
+      r.headers.emplace_back("content-type",
+                             o_.protocol == "http/json" ? "application/json" : "application/x-protobuf");
     if (p.compressed) {
       r.headers.emplace_back(grpc ? "grpc-encoding" : "content-encoding", o_.compression);
       r.compressed = grpc;
     }
     MonoTime begun = loop_.Now();
-    client_->Send(std::move(r), [this, &p, tries, begun](Result<net::ClientResponse> got) { Answer(p, tries, begun, std::move(got)); });
+    client_->Send(std::move(r), [this, &p, tries, begun](Result<net::ClientResponse> got) {
+      Answer(p, tries, begun, std::move(got));
+    });
   }
 
   void Answer(const Encoded& p, int tries, MonoTime begun, Result<net::ClientResponse> got) {
@@ -151,10 +167,14 @@ class Generator {
     bool ok = got && (grpc ? got->grpc_code == Code::kOk : got->status >= 200 && got->status < 300);
     if (ok) {
       ++requests_ok_;
-      if (latencies_.size() < 1'000'000) latencies_.push_back(std::chrono::duration<double, std::milli>(loop_.Now() - begun).count());
+      if (latencies_.size() < 1'000'000)
+        latencies_.push_back(std::chrono::duration<double, std::milli>(loop_.Now() - begun).count());
       for (auto& s : p.body) bytes_ += s.size();
-      Result<otlp::ExportOutcome> partial = o_.protocol == "http/json" ? otlp::ExportResponseFromJson(p.signal, got->body) : otlp::DecodeExportResponse(got->body);
-      uint64_t lost = partial && partial->rejected > 0 ? std::min<uint64_t>(p.items, static_cast<uint64_t>(partial->rejected)) : 0;
+      Result<otlp::ExportOutcome> partial = o_.protocol == "http/json"
+                                                ? otlp::ExportResponseFromJson(p.signal, got->body)
+                                                : otlp::DecodeExportResponse(got->body);
+      uint64_t lost =
+          partial && partial->rejected > 0 ? std::min<uint64_t>(p.items, static_cast<uint64_t>(partial->rejected)) : 0;
       rejected_ += lost;
       accepted_ += p.items - lost;
       if (lost) Note(partial->message);
@@ -168,13 +188,15 @@ class Generator {
       why = got.error().message;
     } else if (grpc) {
       Code c = got->grpc_code;
-      retryable = c == Code::kUnavailable || c == Code::kResourceExhausted || c == Code::kAborted || c == Code::kDeadlineExceeded || c == Code::kCancelled;
+      retryable = c == Code::kUnavailable || c == Code::kResourceExhausted || c == Code::kAborted ||
+                  c == Code::kDeadlineExceeded || c == Code::kCancelled;
       why = fmt::format("{}: {}", CodeName(c), got->grpc_message);
       if (auto s = otlp::DecodeRpcStatus(got->grpc_details); s && s->retry_after) wait = *s->retry_after;
     } else {
       retryable = got->status == 429 || got->status == 502 || got->status == 503 || got->status == 504;
       why = fmt::format("HTTP {}", got->status);
-      if (auto* after = got->Header("retry-after")) wait = net::ParseRetryAfter(*after, loop_.clock().UnixNano() / 1'000'000'000);
+      if (auto* after = got->Header("retry-after"))
+        wait = net::ParseRetryAfter(*after, loop_.clock().UnixNano() / 1'000'000'000);
     }
     Note(why);
     if (retryable && !o_.no_retry && !over_ && tries < 1000) {
@@ -244,7 +266,8 @@ int Error(const std::string& message) {
 int SendMain(const std::vector<std::string>& args) {
   SendOptions o;
   Flags flags;
-  flags.Text("endpoint", "HOST:PORT", "where to send; a URL for OTLP/HTTP behind a path (default 127.0.0.1:4317 or :4318)", &o.endpoint);
+  flags.Text("endpoint", "HOST:PORT",
+             "where to send; a URL for OTLP/HTTP behind a path (default 127.0.0.1:4317 or :4318)", &o.endpoint);
   flags.Text("protocol", "NAME", "grpc (default), http/protobuf or http/json", &o.protocol);
   flags.Number("count", "records to send in all; 0 for no end (default 10)", &o.count, 0, INT64_MAX / 2);
   flags.Number("size", "records of a request (default 10)", &o.size, 1, 1'000'000);
@@ -272,14 +295,18 @@ int SendMain(const std::vector<std::string>& args) {
   flags.Text("key", "FILE", "its private key", &o.key);
   flags.Switch("insecure-skip-verify", "do not look at the server's certificate", &o.insecure_tls);
   flags.Switch("no-retry", "count retryable refusals instead of sending again", &o.no_retry);
-  flags.Text("file", "FILE", "send this OTLP protobuf request (or, ending in .json, OTLP/JSON lines) instead of made-up records", &o.file);
+  flags.Text("file", "FILE",
+             "send this OTLP protobuf request (or, ending in .json, OTLP/JSON lines) instead of made-up records",
+             &o.file);
   flags.Text("write", "FILE", "write one request to a file instead of sending", &o.write);
   std::vector<std::string> rest;
   bool help = false;
   if (auto s = flags.Parse(args, &rest, &help); !s) return Error(s.error().message);
   if (help) {
-    std::printf("usage: naru send [traces] [metrics] [logs] [flags]\n\nSends telemetry (all three signals by default) and reports what was accepted, refused and retried.\n\n%s",
-                flags.Help().c_str());
+    std::printf(
+        "usage: naru send [traces] [metrics] [logs] [flags]\n\nSends telemetry (all three signals by default) and "
+        "reports what was accepted, refused and retried.\n\n%s",
+        flags.Help().c_str());
     return 0;
   }
   for (auto& r : rest) {
@@ -288,7 +315,8 @@ int SendMain(const std::vector<std::string>& args) {
     o.signals.push_back(*s);
   }
   if (o.signals.empty()) o.signals = {otlp::Signal::kTraces, otlp::Signal::kMetrics, otlp::Signal::kLogs};
-  if (o.protocol != "grpc" && o.protocol != "http/protobuf" && o.protocol != "http/json") return Error("--protocol: grpc, http/protobuf or http/json");
+  if (o.protocol != "grpc" && o.protocol != "http/protobuf" && o.protocol != "http/json")
+    return Error("--protocol: grpc, http/protobuf or http/json");
   auto codec = o.protocol == "grpc" ? wire::CodecByGrpcName(o.compression) : wire::CodecByHttpName(o.compression);
   if (!codec) return Error(fmt::format("--compression: \"{}\" is not known", o.compression));
   uint64_t now = Clock::System().UnixNano();
@@ -341,7 +369,8 @@ int SendMain(const std::vector<std::string>& args) {
   } else if (!o.write.empty()) {
     Payload p = MakePayload(o.signals[0], static_cast<uint64_t>(o.size), seed, now);
     FILE* f = std::fopen(o.write.c_str(), "we");
-    if (!f || std::fwrite(p.bytes.data(), 1, p.bytes.size(), f) != p.bytes.size() || std::fclose(f) != 0) return Error(fmt::format("cannot write {}", o.write));
+    if (!f || std::fwrite(p.bytes.data(), 1, p.bytes.size(), f) != p.bytes.size() || std::fclose(f) != 0)
+      return Error(fmt::format("cannot write {}", o.write));
     std::printf("%llu records, %zu bytes\n", static_cast<unsigned long long>(p.items), p.bytes.size());
     return 0;
   } else {

@@ -1,4 +1,5 @@
-// `naru sink`: receives OTLP, counts, discards; answers late or with errors when told to. The end of benchmarks and fault tests.
+// `naru sink`: receives OTLP, counts, discards; answers late or with errors when told to. The end of benchmarks and
+// fault tests.
 #include <signal.h>
 
 #include <array>
@@ -32,7 +33,8 @@ class Sink final : public net::Service {
     for (int i = 0; i < otlp::kSignals; ++i) {
       auto s = static_cast<otlp::Signal>(i);
       if (head.path == otlp::Names(s).http_path || head.path == otlp::Names(s).grpc_path) {
-        auto codec = head.grpc ? wire::CodecByGrpcName(head.headers.Get("grpc-encoding")) : wire::CodecByHttpName(head.headers.Get("content-encoding"));
+        auto codec = head.grpc ? wire::CodecByGrpcName(head.headers.Get("grpc-encoding"))
+                               : wire::CodecByHttpName(head.headers.Get("content-encoding"));
         bool json = head.headers.Get("content-type").rfind("application/json", 0) == 0;
         return std::make_shared<Body>(*this, call, s, head.grpc, json, codec.value_or(wire::Codec::kIdentity));
       }
@@ -42,8 +44,10 @@ class Sink final : public net::Service {
   }
 
   std::string Line() const {
-    return fmt::format("requests {} bytes {} items {} (spans {} points {} records {} samples {}) failed {} malformed {}\n", requests.load(), bytes.load(),
-                       items[0] + items[1] + items[2] + items[3], items[0].load(), items[1].load(), items[2].load(), items[3].load(), failed.load(), malformed.load());
+    return fmt::format(
+        "requests {} bytes {} items {} (spans {} points {} records {} samples {}) failed {} malformed {}\n",
+        requests.load(), bytes.load(), items[0] + items[1] + items[2] + items[3], items[0].load(), items[1].load(),
+        items[2].load(), items[3].load(), failed.load(), malformed.load());
   }
 
   std::atomic<uint64_t> requests{0}, bytes{0}, failed{0}, malformed{0};
@@ -54,7 +58,14 @@ class Sink final : public net::Service {
   class Body final : public net::RequestHandler, public std::enable_shared_from_this<Body> {
    public:
     Body(Sink& sink, net::ServerCall& call, otlp::Signal signal, bool grpc, bool json, wire::Codec codec)
-        : sink_(sink), call_(&call), signal_(signal), grpc_(grpc), json_(json), compressed_(!grpc && codec != wire::Codec::kIdentity), codec_(codec), scanner_(signal) {}
+        : sink_(sink),
+          call_(&call),
+          signal_(signal),
+          grpc_(grpc),
+          json_(json),
+          compressed_(!grpc && codec != wire::Codec::kIdentity),
+          codec_(codec),
+          scanner_(signal) {}
     bool OnMessage(bool compressed, uint32_t) override {
       compressed_ = compressed;
       return true;
@@ -90,11 +101,16 @@ class Sink final : public net::Service {
       if (static_cast<int64_t>(number % 100) < sink_.o_.fail_percent) {
         sink_.failed.fetch_add(1, std::memory_order_relaxed);
         auto status = static_cast<int>(sink_.o_.status);
-        Code code = status == 400 ? Code::kInvalidArgument : status == 429 ? Code::kResourceExhausted : Code::kUnavailable;
+        Code code = status == 400   ? Code::kInvalidArgument
+                    : status == 429 ? Code::kResourceExhausted
+                                    : Code::kUnavailable;
         otlp::RpcStatus s{code, "told to fail", std::nullopt};
         if (sink_.o_.retry_after > Duration(0)) s.retry_after = sink_.o_.retry_after;
-        std::string details = otlp::EncodeRpcStatus(s), seconds = std::to_string((sink_.o_.retry_after.count() + 999'999'999) / 1'000'000'000);
-        if (grpc_) return call->RespondGrpc({code, "told to fail", s.retry_after ? std::string_view(details) : std::string_view()}, Slice());
+        std::string details = otlp::EncodeRpcStatus(s),
+                    seconds = std::to_string((sink_.o_.retry_after.count() + 999'999'999) / 1'000'000'000);
+        if (grpc_)
+          return call->RespondGrpc(
+              {code, "told to fail", s.retry_after ? std::string_view(details) : std::string_view()}, Slice());
         std::vector<net::Header> headers = {{"content-type", "application/x-protobuf"}};
         if (s.retry_after) headers.push_back({"retry-after", seconds});
         return call->Respond(status, headers, Slice::CopyOf(details));
@@ -119,7 +135,8 @@ class Sink final : public net::Service {
       if (!r.ok) sink_.malformed.fetch_add(1, std::memory_order_relaxed);
       sink_.items[static_cast<size_t>(signal_)].fetch_add(r.items, std::memory_order_relaxed);
       if (grpc_) return call->RespondGrpc({}, Slice());
-      call->Respond(200, {{"content-type", json_ ? "application/json" : "application/x-protobuf"}}, json_ ? Slice::Static("{}") : Slice());
+      call->Respond(200, {{"content-type", json_ ? "application/json" : "application/x-protobuf"}},
+                    json_ ? Slice::Static("{}") : Slice());
     }
 
     Sink& sink_;
@@ -141,7 +158,8 @@ int SinkMain(const std::vector<std::string>& args) {
   SinkOptions o;
   Flags flags;
   flags.Text("endpoint", "HOST:PORT", "where to listen, for gRPC and HTTP alike (default 127.0.0.1:4317)", &o.endpoint);
-  flags.Text("report", "FILE", "write the counts there on SIGUSR1 and at the end (default: standard output)", &o.report);
+  flags.Text("report", "FILE", "write the counts there on SIGUSR1 and at the end (default: standard output)",
+             &o.report);
   flags.Time("delay", "answer so much later", &o.delay);
   flags.Number("fail", "fail so many of 100 requests (default 0)", &o.fail_percent, 0, 100);
   flags.Number("status", "HTTP status of failures; gRPC gets the matching code (default 503)", &o.status, 400, 599);
@@ -170,7 +188,8 @@ int SinkMain(const std::vector<std::string>& args) {
   Sink sink(o);
   net::HttpServerOptions options;
   net::HttpServer server(world.loops(), options, sink);
-  auto listener = world.loops()[0]->Listen(*address, {}, [&](net::Loop& loop, std::unique_ptr<net::Stream> s) { server.Accept(loop, std::move(s)); });
+  auto listener = world.loops()[0]->Listen(
+      *address, {}, [&](net::Loop& loop, std::unique_ptr<net::Stream> s) { server.Accept(loop, std::move(s)); });
   if (!listener) {
     std::fprintf(stderr, "naru sink: %s\n", listener.error().message.c_str());
     return 1;
@@ -180,8 +199,10 @@ int SinkMain(const std::vector<std::string>& args) {
     FILE* f = o.report.empty() ? stdout : std::fopen(o.report.c_str(), "ae");
     if (!f) return;
     std::fwrite(line.data(), 1, line.size(), f);
-    if (f == stdout) std::fflush(f);
-    else std::fclose(f);
+    if (f == stdout)
+      std::fflush(f);
+    else
+      std::fclose(f);
   };
   std::thread signals([&] {
     for (;;) {

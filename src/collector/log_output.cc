@@ -8,11 +8,15 @@
 
 namespace naru::collector {
 
-Result<std::shared_ptr<LogOutput>> LogOutput::Open(const LogsTelemetryConfig& c, std::vector<LogField> resource, Clock& clock) {
+Result<std::shared_ptr<LogOutput>> LogOutput::Open(const LogsTelemetryConfig& c, std::vector<LogField> resource,
+                                                   Clock& clock) {
   std::shared_ptr<LogOutput> out(new LogOutput(clock));
   std::string level = c.level;
   for (char& ch : level) ch = static_cast<char>(ch | 0x20);
-  out->level_ = level == "debug" ? LogLevel::kDebug : level == "warn" ? LogLevel::kWarn : level == "error" ? LogLevel::kError : LogLevel::kInfo;
+  out->level_ = level == "debug"   ? LogLevel::kDebug
+                : level == "warn"  ? LogLevel::kWarn
+                : level == "error" ? LogLevel::kError
+                                   : LogLevel::kInfo;
   out->json_ = c.encoding == "json";
   if (!c.disable_zap_resource && out->json_) out->always_ = std::move(resource);
   for (auto& [k, v] : c.initial_fields) {
@@ -25,7 +29,9 @@ Result<std::shared_ptr<LogOutput>> LogOutput::Open(const LogsTelemetryConfig& c,
     }
     std::string file = path.rfind("file://", 0) == 0 ? path.substr(7) : path;
     int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd < 0) return Fail(Code::kFailedPrecondition, "service::telemetry::logs::output_paths: open {}: {}", file, std::strerror(errno));
+    if (fd < 0)
+      return Fail(Code::kFailedPrecondition, "service::telemetry::logs::output_paths: open {}: {}", file,
+                  std::strerror(errno));
     out->fds_.push_back(fd);
     out->own_.push_back(fd);
   }
@@ -56,7 +62,8 @@ bool LogOutput::Sample(LogLevel level, std::string_view message, uint64_t now) {
   return false;
 }
 
-void LogOutput::Write(LogLevel level, std::string_view message, const std::vector<LogField>& context, const LogField* fields, size_t n) {
+void LogOutput::Write(LogLevel level, std::string_view message, const std::vector<LogField>& context,
+                      const LogField* fields, size_t n) {
   uint64_t now = clock_.UnixNano();
   std::lock_guard lock(mutex_);
   if (!Sample(level, message, now)) {

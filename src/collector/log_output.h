@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "collector/telemetry_config.h"
 
 namespace naru::collector {
@@ -17,11 +17,13 @@ namespace naru::collector {
 class LogOutput final : public LogSink {
  public:
   /// Opens the output files. `resource` is put on every line unless disabled.
-  static Result<std::shared_ptr<LogOutput>> Open(const LogsTelemetryConfig& config, std::vector<LogField> resource, Clock& clock);
+  static Result<std::shared_ptr<LogOutput>> Open(const LogsTelemetryConfig& config, std::vector<LogField> resource,
+                                                 Clock& clock);
   ~LogOutput() override;
 
   bool Enabled(LogLevel level) const override { return level >= level_; }
-  void Write(LogLevel level, std::string_view message, const std::vector<LogField>& context, const LogField* fields, size_t n) override;
+  void Write(LogLevel level, std::string_view message, const std::vector<LogField>& context, const LogField* fields,
+             size_t n) override;
   /// Lines that sampling left out since the start.
   uint64_t sampled_out() const { return sampled_out_; }
 

@@ -26,7 +26,8 @@ std::string_view ItemNoun(const std::string& signal) {
 
 class Families {
  public:
-  void Add(std::string name, std::string_view description, std::string_view unit, Metrics::Kind kind, Attributes attributes, double value) {
+  void Add(std::string name, std::string_view description, std::string_view unit, Metrics::Kind kind,
+           Attributes attributes, double value) {
     auto it = std::find_if(list_.begin(), list_.end(), [&](auto& f) { return f.instrument.name == name; });
     if (it == list_.end()) {
       list_.push_back({{std::move(name), std::string(description), std::string(unit), kind, MetricLevel::kBasic}, {}});
@@ -52,11 +53,17 @@ void FromLedger(Families& out, const pipeline::Ledger::Line& l) {
   if (o.kind == "receiver") {
     Attributes a = {{"receiver", o.id}, {"transport", o.transport}};
     if (l.entry == Entry::kAccepted) {
-      out.Add("otelcol_receiver_accepted_" + noun, fmt::format("Number of {} successfully pushed into the pipeline.", noun), "{" + noun + "}", K::kCounter, a, v);
+      out.Add("otelcol_receiver_accepted_" + noun,
+              fmt::format("Number of {} successfully pushed into the pipeline.", noun), "{" + noun + "}", K::kCounter,
+              a, v);
     } else if (l.entry == Entry::kRefused) {
-      out.Add("otelcol_receiver_refused_" + noun, fmt::format("Number of {} that could not be pushed into the pipeline.", noun), "{" + noun + "}", K::kCounter, a, v);
+      out.Add("otelcol_receiver_refused_" + noun,
+              fmt::format("Number of {} that could not be pushed into the pipeline.", noun), "{" + noun + "}",
+              K::kCounter, a, v);
     } else if (l.entry == Entry::kOffered) {
-      out.Add("otelcol_receiver_offered_" + noun, fmt::format("Number of {} read from clients: accepted, refused or still without an answer.", noun), "{" + noun + "}", K::kCounter, a, v);
+      out.Add("otelcol_receiver_offered_" + noun,
+              fmt::format("Number of {} read from clients: accepted, refused or still without an answer.", noun),
+              "{" + noun + "}", K::kCounter, a, v);
     } else if (l.entry == Entry::kRequests) {
       a.emplace_back("outcome", l.reason);
       out.Add("otelcol_receiver_requests", "Requests by their outcome.", "{requests}", K::kCounter, a, v);
@@ -67,36 +74,48 @@ void FromLedger(Families& out, const pipeline::Ledger::Line& l) {
     Attributes a = {{o.kind, o.id}};
     std::string base = "otelcol_" + o.kind + "_";
     if (l.entry == Entry::kSent) {
-      out.Add(base + "sent_" + noun, fmt::format("Number of {} successfully sent to destination.", noun), "{" + noun + "}", K::kCounter, a, v);
+      out.Add(base + "sent_" + noun, fmt::format("Number of {} successfully sent to destination.", noun),
+              "{" + noun + "}", K::kCounter, a, v);
     } else if (l.entry == Entry::kRefused) {
-      out.Add(base + "enqueue_failed_" + noun, fmt::format("Number of {} failed to be added to the sending queue.", noun), "{" + noun + "}", K::kCounter, a, v);
+      out.Add(base + "enqueue_failed_" + noun,
+              fmt::format("Number of {} failed to be added to the sending queue.", noun), "{" + noun + "}", K::kCounter,
+              a, v);
     } else if (l.entry == Entry::kDropped) {
-      out.Add(base + "send_failed_" + noun, fmt::format("Number of {} in failed attempts to send to destination.", noun), "{" + noun + "}", K::kCounter, a, v);
+      out.Add(base + "send_failed_" + noun,
+              fmt::format("Number of {} in failed attempts to send to destination.", noun), "{" + noun + "}",
+              K::kCounter, a, v);
     }
   }
   if (o.kind == "processor" && (l.entry == Entry::kEntered || l.entry == Entry::kExited)) {
     Attributes a = {{"processor", o.id}, {"otel_signal", o.signal}};
     bool in = l.entry == Entry::kEntered;
     out.Add(in ? "otelcol_processor_incoming_items" : "otelcol_processor_outgoing_items",
-            in ? "Number of items passed to the processor." : "Number of items emitted from the processor.", "{items}", K::kCounter, a, v);
+            in ? "Number of items passed to the processor." : "Number of items emitted from the processor.", "{items}",
+            K::kCounter, a, v);
   }
   if (o.kind == "processor" && l.reason == "memory" && l.entry == Entry::kRefused) {
-    out.Add("otelcol_processor_memory_limiter_refused_" + noun, "Items refused by the memory limiter.", "{" + noun + "}", K::kCounter, {{"processor", o.id}}, v);
+    out.Add("otelcol_processor_memory_limiter_refused_" + noun, "Items refused by the memory limiter.",
+            "{" + noun + "}", K::kCounter, {{"processor", o.id}}, v);
   }
   // The ledger itself: what the equations are made of.
-  Attributes a = {{"kind", o.kind}, {"id", o.id}, {"signal", o.signal}, {"entry", std::string(pipeline::EntryName(l.entry))}};
+  Attributes a = {
+      {"kind", o.kind}, {"id", o.id}, {"signal", o.signal}, {"entry", std::string(pipeline::EntryName(l.entry))}};
   if (!l.reason.empty()) a.emplace_back("reason", l.reason);
   if (!o.pipeline.empty() && o.kind != "pipeline") a.emplace_back("pipeline", o.pipeline);
-  out.Add("otelcol_naru_ledger_items", "Where every item is: entered = exited or sent + filtered + dropped + refused + held.", "{items}", K::kUpDown, a, v);
+  out.Add("otelcol_naru_ledger_items",
+          "Where every item is: entered = exited or sent + filtered + dropped + refused + held.", "{items}", K::kUpDown,
+          a, v);
 }
 
 std::string Label(std::string_view name) {
   std::string out;
-  for (char c : name) out += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ? c : '_';
+  for (char c : name)
+    out += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ? c : '_';
   return out;
 }
 
-void AppendLabels(std::string& out, const Attributes& attributes, std::string_view extra_name = {}, std::string_view extra = {}) {
+void AppendLabels(std::string& out, const Attributes& attributes, std::string_view extra_name = {},
+                  std::string_view extra = {}) {
   if (attributes.empty() && extra_name.empty()) return;
   out += '{';
   bool first = true;
@@ -107,8 +126,10 @@ void AppendLabels(std::string& out, const Attributes& attributes, std::string_vi
     out += "=\"";
     for (char c : v) {
       if (c == '\\' || c == '"') out += '\\';
-      if (c == '\n') out += "\\n";
-      else out += c;
+      if (c == '\n')
+        out += "\\n";
+      else
+        out += c;
     }
     out += '"';
   };
@@ -133,26 +154,34 @@ std::vector<Metrics::Family> CollectSelf(pipeline::Host& host, uint64_t start, M
   }
   for (auto& l : host.ledger().Snapshot()) FromLedger(out, l);
   Clock& clock = host.control_loop().clock();
-  out.Add("otelcol_process_uptime", "Uptime of the process", "s", K::kCounter, {}, static_cast<double>(clock.UnixNano() - start) / 1e9);
-  out.Add("otelcol_process_cpu_seconds", "Total CPU user and system time in seconds", "s", K::kCounter, {}, static_cast<double>(ProcessCpuNanos()) / 1e9);
-  out.Add("otelcol_process_memory_rss", "Total physical memory (resident set size)", "By", K::kGauge, {}, static_cast<double>(ResidentMemory()));
+  out.Add("otelcol_process_uptime", "Uptime of the process", "s", K::kCounter, {},
+          static_cast<double>(clock.UnixNano() - start) / 1e9);
+  out.Add("otelcol_process_cpu_seconds", "Total CPU user and system time in seconds", "s", K::kCounter, {},
+          static_cast<double>(ProcessCpuNanos()) / 1e9);
+  out.Add("otelcol_process_memory_rss", "Total physical memory (resident set size)", "By", K::kGauge, {},
+          static_cast<double>(ResidentMemory()));
   auto used = static_cast<double>(host.gate().budget().used());
-  out.Add("otelcol_process_runtime_heap_alloc_bytes", "Bytes of memory that telemetry and connections hold", "By", K::kGauge, {}, used);
-  out.Add("otelcol_process_runtime_total_sys_memory_bytes", "Total bytes of memory obtained from the OS", "By", K::kGauge, {}, static_cast<double>(ResidentMemory()));
-  out.Add("otelcol_naru_memory_refused_requests", "Requests refused before they were read, for lack of memory", "{requests}", K::kCounter, {},
-          static_cast<double>(host.gate().refused_requests()));
-  out.Add("otelcol_naru_lost_items", "Items whose fate was never told: a bug in naru when not zero", "{items}", K::kCounter, {}, static_cast<double>(pipeline::Ack::LostItems()));
+  out.Add("otelcol_process_runtime_heap_alloc_bytes", "Bytes of memory that telemetry and connections hold", "By",
+          K::kGauge, {}, used);
+  out.Add("otelcol_process_runtime_total_sys_memory_bytes", "Total bytes of memory obtained from the OS", "By",
+          K::kGauge, {}, static_cast<double>(ResidentMemory()));
+  out.Add("otelcol_naru_memory_refused_requests", "Requests refused before they were read, for lack of memory",
+          "{requests}", K::kCounter, {}, static_cast<double>(host.gate().refused_requests()));
+  out.Add("otelcol_naru_lost_items", "Items whose fate was never told: a bug in naru when not zero", "{items}",
+          K::kCounter, {}, static_cast<double>(pipeline::Ack::LostItems()));
   std::sort(out.list_.begin(), out.list_.end(), [](auto& a, auto& b) { return a.instrument.name < b.instrument.name; });
   return std::move(out.list_);
 }
 
-std::string RenderPage(const std::vector<Metrics::Family>& families, const PageStyle& style, const Attributes& resource) {
+std::string RenderPage(const std::vector<Metrics::Family>& families, const PageStyle& style,
+                       const Attributes& resource) {
   std::string out;
   out.reserve(16384);
   for (auto& f : families) {
     std::string name = f.instrument.name;
     if (!style.without_units) {
-      static const std::pair<std::string_view, std::string_view> kUnits[] = {{"s", "_seconds"}, {"By", "_bytes"}, {"ms", "_milliseconds"}, {"1", "_ratio"}};
+      static const std::pair<std::string_view, std::string_view> kUnits[] = {
+          {"s", "_seconds"}, {"By", "_bytes"}, {"ms", "_milliseconds"}, {"1", "_ratio"}};
       for (auto& [u, suffix] : kUnits) {
         if (f.instrument.unit == u && !name.ends_with(suffix)) name += suffix;
       }
@@ -160,7 +189,10 @@ std::string RenderPage(const std::vector<Metrics::Family>& families, const PageS
     bool counter = f.instrument.kind == Metrics::Kind::kCounter;
     if (counter && !style.without_type_suffix) name += "_total";
     bool histogram = f.instrument.kind == Metrics::Kind::kHistogram;
-    out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, f.instrument.description, name, histogram ? "histogram" : counter ? "counter" : "gauge");
+    out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, f.instrument.description, name,
+                       histogram ? "histogram"
+                       : counter ? "counter"
+                                 : "gauge");
     for (auto& s : f.series) {
       Attributes a = s.attributes;
       if (!style.without_scope_info) {
@@ -198,7 +230,10 @@ SelfMetrics::SelfMetrics(pipeline::Host& host, Attributes resource)
 SelfMetrics::~SelfMetrics() = default;
 
 Status SelfMetrics::Start(const MetricsTelemetryConfig& c) {
-  level_ = c.level == "none" ? MetricLevel::kNone : c.level == "basic" ? MetricLevel::kBasic : c.level == "detailed" ? MetricLevel::kDetailed : MetricLevel::kNormal;
+  level_ = c.level == "none"       ? MetricLevel::kNone
+           : c.level == "basic"    ? MetricLevel::kBasic
+           : c.level == "detailed" ? MetricLevel::kDetailed
+                                   : MetricLevel::kNormal;
   if (level_ == MetricLevel::kNone) return {};
   struct Want {
     std::string host;
@@ -213,7 +248,8 @@ Status SelfMetrics::Start(const MetricsTelemetryConfig& c) {
   }
   if (!c.address.empty()) {
     size_t colon = c.address.rfind(':');
-    if (colon == std::string::npos) return Fail(Code::kInvalidArgument, "service::telemetry::metrics::address: \"{}\" lacks a port", c.address);
+    if (colon == std::string::npos)
+      return Fail(Code::kInvalidArgument, "service::telemetry::metrics::address: \"{}\" lacks a port", c.address);
     wants.push_back({c.address.substr(0, colon), std::atoll(c.address.c_str() + colon + 1), {}});
   }
   if (!c.readers_given && c.address.empty()) wants.push_back({"localhost", 8888, {}});
@@ -223,8 +259,11 @@ Status SelfMetrics::Start(const MetricsTelemetryConfig& c) {
     std::string host = w.host.find(':') != std::string::npos ? "[" + w.host + "]" : w.host;
     auto address = pipeline::ListenAddress(fmt::format("{}:{}", host, w.port), "tcp");
     if (!address) return tl::unexpected(address.error());
-    auto listener = host_.control_loop().Listen(*address, {}, [this](net::Loop& loop, std::unique_ptr<net::Stream> s) { server_->Accept(loop, std::move(s)); });
-    if (!listener) return Fail(listener.error().code, "own metrics: {} (service::telemetry::metrics::readers changes the address)", listener.error().message);
+    auto listener = host_.control_loop().Listen(
+        *address, {}, [this](net::Loop& loop, std::unique_ptr<net::Stream> s) { server_->Accept(loop, std::move(s)); });
+    if (!listener)
+      return Fail(listener.error().code, "own metrics: {} (service::telemetry::metrics::readers changes the address)",
+                  listener.error().message);
     pages_.push_back({(*listener)->local().port, w.style, std::move(*listener)});
   }
   return {};
@@ -251,7 +290,8 @@ std::shared_ptr<net::RequestHandler> SelfMetrics::OnRequest(const net::RequestHe
   for (auto& p : pages_) {
     if (p.port == port) style = p.style;
   }
-  call.Respond(200, {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}}, Slice::CopyOf(RenderPage(CollectSelf(host_, start_, level_), style, resource_)));
+  call.Respond(200, {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}},
+               Slice::CopyOf(RenderPage(CollectSelf(host_, start_, level_), style, resource_)));
   return nullptr;
 }
 

@@ -20,7 +20,8 @@ struct PageStyle {
 };
 
 /// Every family of own metrics at this moment: registry, ledger and process.
-std::vector<pipeline::Metrics::Family> CollectSelf(pipeline::Host& host, uint64_t start_unix_nano, pipeline::MetricLevel level);
+std::vector<pipeline::Metrics::Family> CollectSelf(pipeline::Host& host, uint64_t start_unix_nano,
+                                                   pipeline::MetricLevel level);
 /// Prometheus text format 0.0.4.
 std::string RenderPage(const std::vector<pipeline::Metrics::Family>& families, const PageStyle& style,
                        const pipeline::Attributes& resource);

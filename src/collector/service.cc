@@ -15,12 +15,15 @@ namespace {
 
 std::string NewInstanceId(Random& random) {
   uint64_t a = random.Next(), b = random.Next();
-  return fmt::format("{:08x}-{:04x}-4{:03x}-{:x}{:03x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff, 8 + ((b >> 62) & 3), (b >> 48) & 0xfff, b & 0xffffffffffff);
+  return fmt::format("{:08x}-{:04x}-4{:03x}-{:x}{:03x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff,
+                     8 + ((b >> 62) & 3), (b >> 48) & 0xfff, b & 0xffffffffffff);
 }
 
 // The resource of own telemetry: service.* unless the user says otherwise (null removes).
 pipeline::Attributes SelfResource(const Plan& plan, const ServiceOptions& o) {
-  std::map<std::string, std::string> m = {{"service.name", o.command}, {"service.version", o.version}, {"service.instance.id", NewInstanceId(Random::System())}};
+  std::map<std::string, std::string> m = {{"service.name", o.command},
+                                          {"service.version", o.version},
+                                          {"service.instance.id", NewInstanceId(Random::System())}};
   if (auto& r = plan.telemetry.resource; r && r->is_map()) {
     const conf::Value* list = r->Find("attributes");
     if (list && list->is_list()) {
@@ -30,8 +33,10 @@ pipeline::Attributes SelfResource(const Plan& plan, const ServiceOptions& o) {
       }
     } else {
       for (auto& [k, v] : r->map()) {
-        if (v.is_null()) m.erase(k);
-        else if (auto text = v.ScalarText()) m[k] = *text;
+        if (v.is_null())
+          m.erase(k);
+        else if (auto text = v.ScalarText())
+          m[k] = *text;
       }
     }
   }
@@ -41,12 +46,17 @@ pipeline::Attributes SelfResource(const Plan& plan, const ServiceOptions& o) {
 }  // namespace
 
 Service::Service(ServiceOptions options, std::shared_ptr<const Plan> plan)
-    : options_(std::move(options)), plan_(std::move(plan)), world_(options_.loops ? options_.loops : net::UsableCores()), gate_(Budget::Process()),
+    : options_(std::move(options)),
+      plan_(std::move(plan)),
+      world_(options_.loops ? options_.loops : net::UsableCores()),
+      gate_(Budget::Process()),
       user_agent_(fmt::format("{}/{} (linux/amd64)", options_.command, options_.version)) {}
 
 Service::~Service() = default;
 
-pipeline::Extension* Service::FindExtension(std::string_view id) { return lookup_ ? lookup_->FindExtension(id) : nullptr; }
+pipeline::Extension* Service::FindExtension(std::string_view id) {
+  return lookup_ ? lookup_->FindExtension(id) : nullptr;
+}
 
 void Service::SetDefaultLimits() {
   // Without a memory_limiter the cgroup's limit rules, with room for what is not counted.
@@ -106,7 +116,8 @@ Status Service::Run() {
 
 void Service::Begin() {
   for (auto& n : plan_->notices) log_.Warn(n);
-  log_.Info(fmt::format("Starting {}...", options_.command), {{"Version", options_.version}, {"NumCPU", static_cast<int64_t>(loops().size())}});
+  log_.Info(fmt::format("Starting {}...", options_.command),
+            {{"Version", options_.version}, {"NumCPU", static_cast<int64_t>(loops().size())}});
   if (auto s = self_metrics_->Start(plan_->telemetry.metrics); !s) {
     result_ = s;
     world_.Stop();
@@ -208,7 +219,8 @@ void Service::Finish() {
 }
 
 void Service::ReportStatus(std::string_view component, const Error& error, bool fatal) {
-  log_.Log(fatal ? LogLevel::kError : LogLevel::kWarn, "component status", {{"component", component}, {"error", error.message}});
+  log_.Log(fatal ? LogLevel::kError : LogLevel::kWarn, "component status",
+           {{"component", component}, {"error", error.message}});
   if (!fatal) return;
   world_.loops()[0]->Post([this, error] {
     if (result_) result_ = Unexpected(error);

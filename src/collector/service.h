@@ -18,9 +18,9 @@ class SelfMetrics;
 
 struct ServiceOptions {
   const Factories* factories = nullptr;
-  std::string command = "naru";     // name in service.name, user agent and logs
+  std::string command = "naru";  // name in service.name, user agent and logs
   std::string version;
-  int loops = 0;                    // 0: one a usable core
+  int loops = 0;  // 0: one a usable core
   Duration drain = std::chrono::seconds(10);
   /// Reads, resolves and checks the configuration again, for SIGHUP. On failure the text says everything that is wrong.
   std::function<Result<std::shared_ptr<const Plan>>()> reload;

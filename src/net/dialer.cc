@@ -45,7 +45,8 @@ Result<std::vector<Address>> Ask(const std::string& host, uint16_t port) {
 
 }  // namespace
 
-std::unique_ptr<Connecting> ResolveName(Loop& loop, const std::string& host, uint16_t port, std::function<void(Result<std::vector<Address>>)> done) {
+std::unique_ptr<Connecting> ResolveName(Loop& loop, const std::string& host, uint16_t port,
+                                        std::function<void(Result<std::vector<Address>>)> done) {
   auto lookup = std::make_unique<Lookup>();
   auto tell = [cancelled = lookup->cancelled_, done = std::move(done)](Result<std::vector<Address>> r) {
     if (!*cancelled) done(std::move(r));
@@ -76,7 +77,8 @@ struct Known {
 // One call of a connector: resolve, connect, wrap.
 class Attempt final : public Connecting {
  public:
-  Attempt(Loop& loop, std::shared_ptr<Known> known, Duration timeout, std::function<void(Result<std::unique_ptr<Stream>>)> done)
+  Attempt(Loop& loop, std::shared_ptr<Known> known, Duration timeout,
+          std::function<void(Result<std::unique_ptr<Stream>>)> done)
       : loop_(loop), known_(std::move(known)), timeout_(timeout), done_(std::move(done)) {}
 
   void Begin() {
@@ -96,7 +98,9 @@ class Attempt final : public Connecting {
  private:
   void Use() {
     addresses_ = known_->addresses;
-    if (known_->target.round_robin) std::rotate(addresses_.begin(), addresses_.begin() + static_cast<ptrdiff_t>(known_->next++ % addresses_.size()), addresses_.end());
+    if (known_->target.round_robin)
+      std::rotate(addresses_.begin(), addresses_.begin() + static_cast<ptrdiff_t>(known_->next++ % addresses_.size()),
+                  addresses_.end());
     Connect(0);
   }
 
@@ -104,7 +108,8 @@ class Attempt final : public Connecting {
     step_ = loop_.Connect(addresses_[i], timeout_, [this, i](Result<std::unique_ptr<Stream>> s) {
       if (!s) {
         if (i + 1 < addresses_.size()) {
-          // The handle of this attempt is on the stack: it goes at the next turn, when the next attempt takes its place.
+          // The handle of this attempt is on the stack: it goes at the next turn, when the next attempt takes its
+          // place.
           timer_ = loop_.AddTimer(Duration(0), [this, i] { Connect(i + 1); });
           return;
         }
@@ -114,7 +119,8 @@ class Attempt final : public Connecting {
       if (!known_->wrap) return Finish(std::move(s));
       auto stream = std::make_shared<std::unique_ptr<Stream>>(std::move(*s));
       timer_ = loop_.AddTimer(Duration(0), [this, stream] {
-        step_ = known_->wrap(loop_, std::move(*stream), timeout_, [this](Result<std::unique_ptr<Stream>> w) { Finish(std::move(w)); });
+        step_ = known_->wrap(loop_, std::move(*stream), timeout_,
+                             [this](Result<std::unique_ptr<Stream>> w) { Finish(std::move(w)); });
       });
     });
   }
@@ -139,7 +145,8 @@ Connector MakeConnector(DialTarget target, StreamWrapper wrap) {
   auto known = std::make_shared<Known>();
   known->target = std::move(target);
   known->wrap = std::move(wrap);
-  return [known](Loop& loop, Duration timeout, std::function<void(Result<std::unique_ptr<Stream>>)> done) -> std::unique_ptr<Connecting> {
+  return [known](Loop& loop, Duration timeout,
+                 std::function<void(Result<std::unique_ptr<Stream>>)> done) -> std::unique_ptr<Connecting> {
     auto a = std::make_unique<Attempt>(loop, known, timeout, std::move(done));
     a->Begin();
     return a;

@@ -11,8 +11,8 @@
 
 namespace naru::net {
 
-/// Looks up the addresses of `host` (numeric ones at once) by the system's resolver, on a worker thread. `done` runs on `loop`, later.
-/// Destroying the handle cancels.
+/// Looks up the addresses of `host` (numeric ones at once) by the system's resolver, on a worker thread. `done` runs on
+/// `loop`, later. Destroying the handle cancels.
 [[nodiscard]] std::unique_ptr<Connecting> ResolveName(Loop& loop, const std::string& host, uint16_t port,
                                                       std::function<void(Result<std::vector<Address>>)> done);
 
@@ -27,8 +27,8 @@ struct DialTarget {
 using StreamWrapper = std::function<std::unique_ptr<Connecting>(Loop&, std::unique_ptr<Stream>, Duration timeout,
                                                                 std::function<void(Result<std::unique_ptr<Stream>>)>)>;
 
-/// A Connector for `target`: every call resolves (answers are kept for ten seconds), then tries the addresses one after another until one
-/// connects. The connector belongs to one loop.
+/// A Connector for `target`: every call resolves (answers are kept for ten seconds), then tries the addresses one after
+/// another until one connects. The connector belongs to one loop.
 Connector MakeConnector(DialTarget target, StreamWrapper wrap = nullptr);
 
 }  // namespace naru::net

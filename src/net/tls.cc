@@ -349,7 +349,6 @@ class TlsStream final : public Stream, public StreamHandler {
   }
 
  private:
-
   void Describe() {
     const unsigned char* alpn = nullptr;
     unsigned n = 0;

@@ -35,17 +35,17 @@ class TlsTest : public ::testing::Test {
     char name[] = "/tmp/naru-tls-XXXXXX";
     dir_ = mkdtemp(name);
     auto ca = [](const std::string& n) {
-      Shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=" + n + " -keyout " +
-          dir_ + "/" + n + ".key -out " + dir_ + "/" + n + ".crt");
+      Shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=" + n +
+            " -keyout " + dir_ + "/" + n + ".key -out " + dir_ + "/" + n + ".crt");
     };
     ca("ca");
     ca("strangers");
     for (std::string n : {"server", "client"}) {
       Shell("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + n + " -keyout " + dir_ + "/" +
-          n + ".key -out " + dir_ + "/" + n + ".csr");
+            n + ".key -out " + dir_ + "/" + n + ".csr");
       Shell("printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' > " + dir_ + "/ext; openssl x509 -req -days 2 -in " +
-          dir_ + "/" + n + ".csr -CA " + dir_ + "/ca.crt -CAkey " + dir_ + "/ca.key -CAcreateserial -extfile " + dir_ +
-          "/ext -out " + dir_ + "/" + n + ".crt");
+            dir_ + "/" + n + ".csr -CA " + dir_ + "/ca.crt -CAkey " + dir_ + "/ca.key -CAcreateserial -extfile " +
+            dir_ + "/ext -out " + dir_ + "/" + n + ".crt");
     }
   }
   static void TearDownTestSuite() { Shell("rm -rf " + dir_); }
@@ -158,12 +158,13 @@ TEST_F(TlsTest, ServesHttp1AndHttp2ByAlpn) {
   }
   std::string url = "https://localhost:" + std::to_string(listener_->local().port) + "/";
   for (std::string flag : {"--http1.1", "--http2"}) {
-    EXPECT_EQ(
-        Shell("head -c 300000 /dev/zero | curl -sS " + flag + " --cacert " + Path("ca.crt") + " --data-binary @- " + url),
-        "300000 ");
+    EXPECT_EQ(Shell("head -c 300000 /dev/zero | curl -sS " + flag + " --cacert " + Path("ca.crt") +
+                    " --data-binary @- " + url),
+              "300000 ");
   }
-  EXPECT_THAT(Shell("echo | openssl s_client -connect 127.0.0.1:" + std::to_string(listener_->local().port) + " -tls1_1"),
-              HasSubstr("alert"));
+  EXPECT_THAT(
+      Shell("echo | openssl s_client -connect 127.0.0.1:" + std::to_string(listener_->local().port) + " -tls1_1"),
+      HasSubstr("alert"));
 }
 
 TEST_F(TlsTest, ClientsJudgeTheServersCertificate) {
@@ -223,7 +224,7 @@ TEST_F(TlsTest, MissingAndBrokenFilesAreNamed) {
 TEST_F(TlsTest, PlainBytesEndTheHandshake) {
   Start(Server());
   std::string out = Shell("bash -c \"exec 3<>/dev/tcp/127.0.0.1/" + std::to_string(listener_->local().port) +
-                        "; printf 'GET / HTTP/1.1\\r\\n\\r\\n' >&3; timeout 3 cat <&3 | wc -c\"");
+                          "; printf 'GET / HTTP/1.1\\r\\n\\r\\n' >&3; timeout 3 cat <&3 | wc -c\"");
   EXPECT_LT(std::atoi(out.c_str()), 100);
 }
 

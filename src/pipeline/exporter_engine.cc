@@ -18,10 +18,10 @@ struct Request {
   Batch batch;
   uint64_t cost = 0;  // by the queue's sizer
   uint64_t items = 0;
-  MonoTime first{};             // of the first attempt
-  Duration interval{0};         // next back-off
-  bool examined = false;        // was refused for good once, and its bad records were cut out
-  net::Timer timer;  // of the next attempt, on `timer_loop`
+  MonoTime first{};       // of the first attempt
+  Duration interval{0};   // next back-off
+  bool examined = false;  // was refused for good once, and its bad records were cut out
+  net::Timer timer;       // of the next attempt, on `timer_loop`
   net::Loop* timer_loop = nullptr;
 };
 using RequestPtr = std::shared_ptr<Request>;

@@ -25,11 +25,14 @@ struct Config {
   }
 };
 
-// Shared by the loops under one lock; printing blocks, which is what a screen may do. The lock also guards the traces that wait.
+// Shared by the loops under one lock; printing blocks, which is what a screen may do. The lock also guards the traces
+// that wait.
 class ConsoleExporter final : public pipeline::Exporter {
  public:
-  ConsoleExporter(const Config& c, pipeline::ExporterContext context) : config_(c), context_(std::move(context)), traces_(Options(c)) {
-    sent_ = context_.host->ledger().Open({"exporter", context_.id, std::string(otlp::Names(context_.signal).name), "", ""}, pipeline::Entry::kSent);
+  ConsoleExporter(const Config& c, pipeline::ExporterContext context)
+      : config_(c), context_(std::move(context)), traces_(Options(c)) {
+    sent_ = context_.host->ledger().Open(
+        {"exporter", context_.id, std::string(otlp::Names(context_.signal).name), "", ""}, pipeline::Entry::kSent);
   }
 
   Status Start(pipeline::Host& host) override {
@@ -52,10 +55,18 @@ class ConsoleExporter final : public pipeline::Exporter {
       MonoTime now = net::Loop::Current()->Now();
       for (auto& p : batch.parts()) {
         switch (context_.signal) {
-          case otlp::Signal::kTraces: traces_.Add(p.bytes.view(), now); break;
-          case otlp::Signal::kLogs: Print(PrintLogs(p.bytes.view(), Options(config_))); break;
-          case otlp::Signal::kMetrics: Print(PrintMetrics(p.bytes.view(), Options(config_))); break;
-          case otlp::Signal::kProfiles: Print(fmt::format("profiles: {} samples\n", p.items)); break;
+          case otlp::Signal::kTraces:
+            traces_.Add(p.bytes.view(), now);
+            break;
+          case otlp::Signal::kLogs:
+            Print(PrintLogs(p.bytes.view(), Options(config_)));
+            break;
+          case otlp::Signal::kMetrics:
+            Print(PrintMetrics(p.bytes.view(), Options(config_)));
+            break;
+          case otlp::Signal::kProfiles:
+            Print(fmt::format("profiles: {} samples\n", p.items));
+            break;
         }
       }
     }

@@ -14,8 +14,8 @@
 namespace naru::exporters::console {
 namespace {
 
-constexpr std::string_view kReset = "\x1b[0m", kBold = "\x1b[1m", kDim = "\x1b[2m", kRed = "\x1b[31m", kGreen = "\x1b[32m", kYellow = "\x1b[33m", kBlue = "\x1b[34m",
-                           kCyan = "\x1b[36m";
+constexpr std::string_view kReset = "\x1b[0m", kBold = "\x1b[1m", kDim = "\x1b[2m", kRed = "\x1b[31m",
+                           kGreen = "\x1b[32m", kYellow = "\x1b[33m", kBlue = "\x1b[34m", kCyan = "\x1b[36m";
 
 std::string Paint(const PrintOptions& o, std::string_view color, std::string_view text) {
   if (!o.color) return std::string(text);
@@ -30,10 +30,14 @@ std::string Safe(std::string_view text, size_t most) {
       out += "...";
       break;
     }
-    if (c == '\n') out += "\\n";
-    else if (c == '\t') out += ' ';
-    else if (c < 0x20 || c == 0x7f) out += '?';
-    else out += static_cast<char>(c);
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += ' ';
+    else if (c < 0x20 || c == 0x7f)
+      out += '?';
+    else
+      out += static_cast<char>(c);
   }
   return out;
 }
@@ -117,18 +121,22 @@ std::string TracePrinter::Print(const std::string& trace_id, const Trace& trace)
     auto& s = spans[i];
     begin = std::min(begin, s.start);
     end = std::max(end, s.end);
-    if (s.parent_id.empty() || !ids.count(s.parent_id) || s.parent_id == s.span_id) roots.push_back(i);
-    else children[s.parent_id].push_back(i);
+    if (s.parent_id.empty() || !ids.count(s.parent_id) || s.parent_id == s.span_id)
+      roots.push_back(i);
+    else
+      children[s.parent_id].push_back(i);
   }
   if (roots.empty() && !spans.empty()) roots.push_back(0);  // a ring of parents: shown from its earliest span
   const Entry& root = spans[roots[0]];
-  std::string out = fmt::format("{} {}  {}  {}  {} service{}, {} span{}\n", Paint(options_, kBold, "trace"), Paint(options_, kCyan, trace_id), Clock(begin),
-                                Paint(options_, kBold, Length(root.end - root.start)), services.size(), services.size() == 1 ? "" : "s", spans.size(),
-                                spans.size() == 1 ? "" : "s");
+  std::string out =
+      fmt::format("{} {}  {}  {}  {} service{}, {} span{}\n", Paint(options_, kBold, "trace"),
+                  Paint(options_, kCyan, trace_id), Clock(begin), Paint(options_, kBold, Length(root.end - root.start)),
+                  services.size(), services.size() == 1 ? "" : "s", spans.size(), spans.size() == 1 ? "" : "s");
   uint64_t whole = std::max<uint64_t>(1, end - begin);
   size_t bar = options_.width > 80 ? 30 : 20, shown = 0;
   std::vector<bool> seen(spans.size());
-  std::function<void(size_t, const std::string&, bool, int)> walk = [&](size_t i, const std::string& lead, bool last, int depth) {
+  std::function<void(size_t, const std::string&, bool, int)> walk = [&](size_t i, const std::string& lead, bool last,
+                                                                        int depth) {
     if (seen[i] || depth > 60) return;
     seen[i] = true;
     if (++shown > 200) return;
@@ -138,15 +146,19 @@ std::string TracePrinter::Print(const std::string& trace_id, const Trace& trace)
     for (unsigned char c : label) cells += (c & 0xc0) != 0x80;
     size_t column = 56;
     if (cells < column) label.append(column - cells, ' ');
-    auto from = static_cast<size_t>(static_cast<double>(s.start - begin) / static_cast<double>(whole) * static_cast<double>(bar));
-    auto to = static_cast<size_t>(static_cast<double>(s.end - begin) / static_cast<double>(whole) * static_cast<double>(bar));
+    auto from = static_cast<size_t>(static_cast<double>(s.start - begin) / static_cast<double>(whole) *
+                                    static_cast<double>(bar));
+    auto to =
+        static_cast<size_t>(static_cast<double>(s.end - begin) / static_cast<double>(whole) * static_cast<double>(bar));
     from = std::min(from, bar - 1);
     to = std::clamp(to, from + 1, bar);
     std::string blocks;
     for (size_t k = from; k < to; ++k) blocks += "█";
     bool bad = s.status == 2;
-    out += fmt::format("  {} {}{}{} {:>9}{}\n", label, std::string(from, ' '), Paint(options_, bad ? kRed : kGreen, blocks), std::string(bar - to, ' '),
-                       Length(s.end - s.start), bad ? "  " + Paint(options_, kRed, "error" + (s.error.empty() ? "" : ": " + s.error)) : "");
+    out +=
+        fmt::format("  {} {}{}{} {:>9}{}\n", label, std::string(from, ' '),
+                    Paint(options_, bad ? kRed : kGreen, blocks), std::string(bar - to, ' '), Length(s.end - s.start),
+                    bad ? "  " + Paint(options_, kRed, "error" + (s.error.empty() ? "" : ": " + s.error)) : "");
     auto it = children.find(s.span_id);
     if (it == children.end()) return;
     std::string deeper = depth == 0 ? lead : lead + (last ? "  " : "│ ");
@@ -166,8 +178,13 @@ std::string PrintLogs(std::string_view request, const PrintOptions& o) {
         int n = l.severity_number;
         static constexpr std::string_view kNames[] = {"-----", "TRACE", "DEBUG", "INFO ", "WARN ", "ERROR", "FATAL"};
         int group = n <= 0 || n > 24 ? 0 : (n - 1) / 4 + 1;
-        std::string_view color = group >= 5 ? kRed : group == 4 ? kYellow : group == 3 ? kGreen : group == 0 ? kReset : kDim;
-        out += fmt::format("{} {} {} {}", Clock(l.time ? l.time : l.observed_time), Paint(o, color, kNames[group]), Paint(o, kBlue, service), Safe(otlp::ValueText(l.body), 400));
+        std::string_view color = group >= 5   ? kRed
+                                 : group == 4 ? kYellow
+                                 : group == 3 ? kGreen
+                                 : group == 0 ? kReset
+                                              : kDim;
+        out += fmt::format("{} {} {} {}", Clock(l.time ? l.time : l.observed_time), Paint(o, color, kNames[group]),
+                           Paint(o, kBlue, service), Safe(otlp::ValueText(l.body), 400));
         int shown = 0;
         for (const otlp::KeyValue& a : l.attributes) {
           if (++shown > 6) break;
@@ -202,8 +219,10 @@ std::string Number(otlp::NumberKind kind, int64_t integer, double real) {
 
 std::string PrintMetrics(std::string_view request, const PrintOptions& o) {
   std::string out;
-  auto line = [&](const std::string& service, const otlp::Metric& m, const otlp::Attributes& a, const std::string& value) {
-    out += fmt::format("{} {}{} = {} {}\n", Paint(o, kBlue, service), Paint(o, kBold, Safe(m.name, 80)), Labels(a), value, Safe(m.unit, 20));
+  auto line = [&](const std::string& service, const otlp::Metric& m, const otlp::Attributes& a,
+                  const std::string& value) {
+    out += fmt::format("{} {}{} = {} {}\n", Paint(o, kBlue, service), Paint(o, kBold, Safe(m.name, 80)), Labels(a),
+                       value, Safe(m.unit, 20));
   };
   for (const otlp::ResourceItems& r : otlp::Resources(request)) {
     std::string service = Service(r.resource);
@@ -212,22 +231,27 @@ std::string PrintMetrics(std::string_view request, const PrintOptions& o) {
         switch (m.kind) {
           case otlp::Metric::Kind::kGauge:
           case otlp::Metric::Kind::kSum:
-            for (const otlp::NumberPoint& p : m.points<otlp::NumberPoint>()) line(service, m, p.attributes, Number(p.number, p.integer, p.real));
+            for (const otlp::NumberPoint& p : m.points<otlp::NumberPoint>())
+              line(service, m, p.attributes, Number(p.number, p.integer, p.real));
             break;
           case otlp::Metric::Kind::kHistogram:
             for (const otlp::HistogramPoint& p : m.points<otlp::HistogramPoint>()) {
-              line(service, m, p.attributes, fmt::format("count {} mean {:g}", p.count, p.count ? p.sum / static_cast<double>(p.count) : 0));
+              line(service, m, p.attributes,
+                   fmt::format("count {} mean {:g}", p.count, p.count ? p.sum / static_cast<double>(p.count) : 0));
             }
             break;
           case otlp::Metric::Kind::kExpHistogram:
             for (const otlp::ExpHistogramPoint& p : m.points<otlp::ExpHistogramPoint>()) {
-              line(service, m, p.attributes, fmt::format("count {} mean {:g}", p.count, p.count ? p.sum / static_cast<double>(p.count) : 0));
+              line(service, m, p.attributes,
+                   fmt::format("count {} mean {:g}", p.count, p.count ? p.sum / static_cast<double>(p.count) : 0));
             }
             break;
           case otlp::Metric::Kind::kSummary:
-            for (const otlp::SummaryPoint& p : m.points<otlp::SummaryPoint>()) line(service, m, p.attributes, fmt::format("count {} sum {:g}", p.count, p.sum));
+            for (const otlp::SummaryPoint& p : m.points<otlp::SummaryPoint>())
+              line(service, m, p.attributes, fmt::format("count {} sum {:g}", p.count, p.sum));
             break;
-          default: break;
+          default:
+            break;
         }
       }
     }

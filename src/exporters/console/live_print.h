@@ -17,8 +17,8 @@ struct PrintOptions {
   int width = 100;  // of the bars' line
 };
 
-/// Gathers spans by trace until nothing has come for a while, then prints each trace as a tree. Bounded: at most kMaxTraces traces and
-/// kMaxSpans spans wait; what is more is printed at once, in part. Single-threaded.
+/// Gathers spans by trace until nothing has come for a while, then prints each trace as a tree. Bounded: at most
+/// kMaxTraces traces and kMaxSpans spans wait; what is more is printed at once, in part. Single-threaded.
 class TracePrinter {
  public:
   static constexpr size_t kMaxTraces = 1000;

@@ -3,11 +3,13 @@
 namespace naru::exporters::debug {
 
 void Config::Describe(conf::Struct<Config>& s) {
-  s.Field("verbosity", &Config::verbosity, "`basic` (one line a batch), `normal` (one line a record), `detailed` (everything)");
+  s.Field("verbosity", &Config::verbosity,
+          "`basic` (one line a batch), `normal` (one line a record), `detailed` (everything)");
   s.Field("loglevel", &Config::loglevel, "old form of verbosity: `debug` is detailed, `info` normal, others basic");
   s.Field("sampling_initial", &Config::sampling_initial, "batches printed each second before sampling begins");
   s.Field("sampling_thereafter", &Config::sampling_thereafter, "then one batch of so many is printed");
-  s.Field("use_internal_logger", &Config::use_internal_logger, "print through naru's own log; else bare text to output_paths");
+  s.Field("use_internal_logger", &Config::use_internal_logger,
+          "print through naru's own log; else bare text to output_paths");
   s.Field("output_paths", &Config::output_paths, "files, `stdout` or `stderr` (without the internal logger)");
   s.Field("sending_queue", &Config::queue, "queue before printing; off by default");
 }
@@ -16,7 +18,9 @@ void Config::Validate(conf::Issues& issues) const {
   static const std::vector<std::string> kValid = {"basic", "normal", "detailed", "Basic", "Normal", "Detailed"};
   bool ok = false;
   for (auto& v : kValid) ok = ok || v == verbosity;
-  if (!ok) issues.Add("verbosity", fmt::format("verbosity level \"{}\" is not supported (basic, normal, detailed)", verbosity));
+  if (!ok)
+    issues.Add("verbosity",
+               fmt::format("verbosity level \"{}\" is not supported (basic, normal, detailed)", verbosity));
   if (use_internal_logger && output_paths != std::vector<std::string>{"stdout"}) {
     issues.Add("output_paths", "output_paths requires use_internal_logger to be false");
   }

@@ -10,8 +10,10 @@
 
 namespace naru::exporters::debug {
 
-DebugExporter::DebugExporter(const Config& config, pipeline::ExporterContext context) : config_(config), context_(std::move(context)) {
-  sent_ = context_.host->ledger().Open({"exporter", context_.id, std::string(otlp::Names(context_.signal).name), "", ""}, pipeline::Entry::kSent);
+DebugExporter::DebugExporter(const Config& config, pipeline::ExporterContext context)
+    : config_(config), context_(std::move(context)) {
+  sent_ = context_.host->ledger().Open(
+      {"exporter", context_.id, std::string(otlp::Names(context_.signal).name), "", ""}, pipeline::Entry::kSent);
 }
 
 DebugExporter::~DebugExporter() {
@@ -69,7 +71,9 @@ void DebugExporter::Consume(pipeline::Batch&& batch) {
       std::string text;
       if (level != Config::Verbosity::kBasic) {
         wire::Writer out;
-        otlp::AppendText(out, context_.signal, level == Config::Verbosity::kNormal ? otlp::TextLayout::kNormal : otlp::TextLayout::kDetailed, parts);
+        otlp::AppendText(out, context_.signal,
+                         level == Config::Verbosity::kNormal ? otlp::TextLayout::kNormal : otlp::TextLayout::kDetailed,
+                         parts);
         text = std::string(out.Finish().view());
       }
       if (config_.use_internal_logger) {
@@ -77,12 +81,20 @@ void DebugExporter::Consume(pipeline::Batch&& batch) {
         std::string_view signal = std::string_view(summary).substr(0, tab);
         auto n = static_cast<int64_t>(counts.resources), items = static_cast<int64_t>(counts.items);
         switch (context_.signal) {
-          case otlp::Signal::kTraces: context_.log.Info(signal, {{"resource spans", n}, {"spans", items}}); break;
-          case otlp::Signal::kMetrics:
-            context_.log.Info(signal, {{"resource metrics", n}, {"metrics", static_cast<int64_t>(counts.metrics)}, {"data points", items}});
+          case otlp::Signal::kTraces:
+            context_.log.Info(signal, {{"resource spans", n}, {"spans", items}});
             break;
-          case otlp::Signal::kLogs: context_.log.Info(signal, {{"resource logs", n}, {"log records", items}}); break;
-          case otlp::Signal::kProfiles: context_.log.Info(signal, {{"resource profiles", n}, {"sample records", items}}); break;
+          case otlp::Signal::kMetrics:
+            context_.log.Info(
+                signal,
+                {{"resource metrics", n}, {"metrics", static_cast<int64_t>(counts.metrics)}, {"data points", items}});
+            break;
+          case otlp::Signal::kLogs:
+            context_.log.Info(signal, {{"resource logs", n}, {"log records", items}});
+            break;
+          case otlp::Signal::kProfiles:
+            context_.log.Info(signal, {{"resource profiles", n}, {"sample records", items}});
+            break;
         }
         if (!text.empty()) context_.log.Info(text);
       } else {

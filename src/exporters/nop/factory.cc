@@ -10,7 +10,8 @@ struct Config {
 class NopExporter final : public pipeline::Exporter {
  public:
   explicit NopExporter(const pipeline::ExporterContext& c)
-      : sent_(c.host->ledger().Open({"exporter", c.id, std::string(otlp::Names(c.signal).name), "", ""}, pipeline::Entry::kSent)) {}
+      : sent_(c.host->ledger().Open({"exporter", c.id, std::string(otlp::Names(c.signal).name), "", ""},
+                                    pipeline::Entry::kSent)) {}
   void Consume(pipeline::Batch&& batch) override {
     sent_.Add(static_cast<int64_t>(batch.items()));
     batch.Delivered();

@@ -17,7 +17,9 @@ constexpr uint64_t kCompressFrom = 1024;
 class GrpcSender final : public pipeline::Sender {
  public:
   GrpcSender(const Config& c, const pipeline::ExporterContext& context, net::Loop& loop)
-      : config_(c), path_(otlp::Names(context.signal).grpc_path), auth_(pipeline::FindClientAuth(*context.host, c.client.auth)) {
+      : config_(c),
+        path_(otlp::Names(context.signal).grpc_path),
+        auth_(pipeline::FindClientAuth(*context.host, c.client.auth)) {
     codec_ = *wire::CodecByGrpcName(c.client.compression);
     for (auto& [k, v] : c.client.headers.entries) {
       std::string name = k;
@@ -46,7 +48,8 @@ class GrpcSender final : public pipeline::Sender {
       r.compressed = true;
       r.headers.emplace_back("grpc-encoding", std::string(wire::GrpcName(codec_)));
     }
-    client_->Send(std::move(r), [done = std::move(done)](Result<net::ClientResponse> got) { done(Judge(std::move(got))); });
+    client_->Send(std::move(r),
+                  [done = std::move(done)](Result<net::ClientResponse> got) { done(Judge(std::move(got))); });
   }
 
  private:
@@ -86,9 +89,14 @@ class GrpcSender final : public pipeline::Sender {
       case Code::kAborted:
       case Code::kOutOfRange:
       case Code::kUnavailable:
-      case Code::kDataLoss: e.retryable = true; break;
-      case Code::kResourceExhausted: e.retryable = told_when; break;
-      default: break;
+      case Code::kDataLoss:
+        e.retryable = true;
+        break;
+      case Code::kResourceExhausted:
+        e.retryable = told_when;
+        break;
+      default:
+        break;
     }
     return SendResult::Failed(std::move(e));
   }
@@ -103,7 +111,8 @@ class GrpcSender final : public pipeline::Sender {
 
 }  // namespace
 
-std::unique_ptr<pipeline::Sender> NewGrpcSender(const Config& config, const pipeline::ExporterContext& context, net::Loop& loop) {
+std::unique_ptr<pipeline::Sender> NewGrpcSender(const Config& config, const pipeline::ExporterContext& context,
+                                                net::Loop& loop) {
   return std::make_unique<GrpcSender>(config, context, loop);
 }
 

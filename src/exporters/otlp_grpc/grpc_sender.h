@@ -9,6 +9,7 @@
 
 namespace naru::exporters::otlp_grpc {
 
-std::unique_ptr<pipeline::Sender> NewGrpcSender(const Config& config, const pipeline::ExporterContext& context, net::Loop& loop);
+std::unique_ptr<pipeline::Sender> NewGrpcSender(const Config& config, const pipeline::ExporterContext& context,
+                                                net::Loop& loop);
 
 }  // namespace naru::exporters::otlp_grpc

@@ -25,12 +25,15 @@ struct Config {
   }
   void Validate(conf::Issues& issues) const {
     client.Validate(issues);
-    if (client.endpoint.empty() && traces_endpoint.empty() && metrics_endpoint.empty() && logs_endpoint.empty() && profiles_endpoint.empty()) {
+    if (client.endpoint.empty() && traces_endpoint.empty() && metrics_endpoint.empty() && logs_endpoint.empty() &&
+        profiles_endpoint.empty()) {
       issues.Add("endpoint", "at least one endpoint must be specified");
     }
-    if (encoding != "proto" && encoding != "json") issues.Add("encoding", fmt::format("invalid encoding type: \"{}\" (proto, json)", encoding));
-    for (auto& [name, url] : {std::pair("traces_endpoint", traces_endpoint), std::pair("metrics_endpoint", metrics_endpoint),
-                              std::pair("logs_endpoint", logs_endpoint), std::pair("profiles_endpoint", profiles_endpoint)}) {
+    if (encoding != "proto" && encoding != "json")
+      issues.Add("encoding", fmt::format("invalid encoding type: \"{}\" (proto, json)", encoding));
+    for (auto& [name, url] :
+         {std::pair("traces_endpoint", traces_endpoint), std::pair("metrics_endpoint", metrics_endpoint),
+          std::pair("logs_endpoint", logs_endpoint), std::pair("profiles_endpoint", profiles_endpoint)}) {
       if (url.empty()) continue;
       if (auto u = net::Url::Parse(url); !u) issues.Add(name, u.error().message);
     }

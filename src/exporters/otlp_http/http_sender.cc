@@ -23,7 +23,10 @@ std::string UrlFor(const Config& c, Signal s) {
 class HttpSender final : public pipeline::Sender {
  public:
   HttpSender(const Config& c, const pipeline::ExporterContext& context, net::Loop& loop)
-      : config_(c), signal_(context.signal), loop_(loop), auth_(pipeline::FindClientAuth(*context.host, c.client.auth)) {
+      : config_(c),
+        signal_(context.signal),
+        loop_(loop),
+        auth_(pipeline::FindClientAuth(*context.host, c.client.auth)) {
     codec_ = *wire::CodecByHttpName(c.client.compression);
     auto url = net::Url::Parse(UrlFor(c, signal_));
     if (!url) {
@@ -60,13 +63,15 @@ class HttpSender final : public pipeline::Sender {
       r.body = {std::move(*json)};
     }
     if (codec_ != wire::Codec::kIdentity) {
-      int level = config_.client.compression_params.level ? static_cast<int>(config_.client.compression_params.level) : wire::kDefaultLevel;
+      int level = config_.client.compression_params.level ? static_cast<int>(config_.client.compression_params.level)
+                                                          : wire::kDefaultLevel;
       auto packed = wire::Compress(codec_, r.body, level);
       if (!packed) return done(SendResult::Failed(packed.error()));
       r.body = {std::move(*packed)};
       r.headers.emplace_back("content-encoding", std::string(wire::HttpName(codec_)));
     }
-    client_->Send(std::move(r), [this, done = std::move(done)](Result<net::ClientResponse> got) { done(Judge(std::move(got))); });
+    client_->Send(std::move(r),
+                  [this, done = std::move(done)](Result<net::ClientResponse> got) { done(Judge(std::move(got))); });
   }
 
  private:
@@ -86,27 +91,48 @@ class HttpSender final : public pipeline::Sender {
       }
       return out;
     }
-    Error e{Code::kUnknown, false, Duration{0}, fmt::format("error exporting items, request to {} responded with HTTP Status Code {}", url_, got->status)};
-    Result<otlp::RpcStatus> status = json ? otlp::RpcStatusFromJson(got->body) : proto ? otlp::DecodeRpcStatus(got->body) : Result<otlp::RpcStatus>(otlp::RpcStatus());
+    Error e{Code::kUnknown, false, Duration{0},
+            fmt::format("error exporting items, request to {} responded with HTTP Status Code {}", url_, got->status)};
+    Result<otlp::RpcStatus> status = json    ? otlp::RpcStatusFromJson(got->body)
+                                     : proto ? otlp::DecodeRpcStatus(got->body)
+                                             : Result<otlp::RpcStatus>(otlp::RpcStatus());
     if (status && !status->message.empty()) {
       e.message += fmt::format(", Message={}", status->message.substr(0, 1024));
     } else if (!json && !proto && !got->body.empty()) {
       e.message += fmt::format(", Body={}", got->body.substr(0, std::min<size_t>(got->body.find('\n'), 200)));
     }
     switch (got->status) {
-      case 400: e.code = Code::kInvalidArgument; break;
-      case 401: e.code = Code::kUnauthenticated; break;
-      case 403: e.code = Code::kPermissionDenied; break;
-      case 404: e.code = Code::kNotFound; break;
-      case 413: e.code = Code::kOutOfRange; break;
-      case 429: e.code = Code::kResourceExhausted; e.retryable = true; break;
+      case 400:
+        e.code = Code::kInvalidArgument;
+        break;
+      case 401:
+        e.code = Code::kUnauthenticated;
+        break;
+      case 403:
+        e.code = Code::kPermissionDenied;
+        break;
+      case 404:
+        e.code = Code::kNotFound;
+        break;
+      case 413:
+        e.code = Code::kOutOfRange;
+        break;
+      case 429:
+        e.code = Code::kResourceExhausted;
+        e.retryable = true;
+        break;
       case 502:
       case 503:
-      case 504: e.code = Code::kUnavailable; e.retryable = true; break;
-      default: e.code = got->status >= 500 ? Code::kInternal : Code::kUnknown;
+      case 504:
+        e.code = Code::kUnavailable;
+        e.retryable = true;
+        break;
+      default:
+        e.code = got->status >= 500 ? Code::kInternal : Code::kUnknown;
     }
     if (e.retryable) {
-      if (const std::string* after = got->Header("retry-after")) e.retry_after = net::ParseRetryAfter(*after, loop_.clock().UnixNano() / 1'000'000'000);
+      if (const std::string* after = got->Header("retry-after"))
+        e.retry_after = net::ParseRetryAfter(*after, loop_.clock().UnixNano() / 1'000'000'000);
     }
     return SendResult::Failed(std::move(e));
   }
@@ -124,7 +150,8 @@ class HttpSender final : public pipeline::Sender {
 
 }  // namespace
 
-std::unique_ptr<pipeline::Sender> NewHttpSender(const Config& config, const pipeline::ExporterContext& context, net::Loop& loop) {
+std::unique_ptr<pipeline::Sender> NewHttpSender(const Config& config, const pipeline::ExporterContext& context,
+                                                net::Loop& loop) {
   return std::make_unique<HttpSender>(config, context, loop);
 }
 

@@ -9,6 +9,7 @@
 
 namespace naru::exporters::otlp_http {
 
-std::unique_ptr<pipeline::Sender> NewHttpSender(const Config& config, const pipeline::ExporterContext& context, net::Loop& loop);
+std::unique_ptr<pipeline::Sender> NewHttpSender(const Config& config, const pipeline::ExporterContext& context,
+                                                net::Loop& loop);
 
 }  // namespace naru::exporters::otlp_http

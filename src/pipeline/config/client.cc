@@ -6,8 +6,8 @@
 namespace naru::pipeline {
 namespace {
 
-// TLS for a client's connections. A context that cannot be made (a missing file) fails each connection with that reason, and is tried
-// again with the next: the file may come.
+// TLS for a client's connections. A context that cannot be made (a missing file) fails each connection with that
+// reason, and is tried again with the next: the file may come.
 net::StreamWrapper WrapTls(net::TlsSettings settings, Duration reload) {
   struct State {
     net::TlsSettings settings;
@@ -52,8 +52,9 @@ std::unique_ptr<net::HttpClient> MakeGrpcClient(Host& host, const GrpcClientConf
   net::HttpClientOptions o;
   o.scheme = tls ? "https" : "http";
   o.http2_prior_knowledge = true;
-  std::string host_port = target->host.find(':') != std::string::npos ? fmt::format("[{}]:{}", target->host, target->port)
-                                                                      : fmt::format("{}:{}", target->host, target->port);
+  std::string host_port = target->host.find(':') != std::string::npos
+                              ? fmt::format("[{}]:{}", target->host, target->port)
+                              : fmt::format("{}:{}", target->host, target->port);
   o.authority = !c.authority.empty() ? c.authority : target->unix_path ? "localhost" : host_port;
   o.user_agent = !c.user_agent.empty() ? c.user_agent : host.user_agent();
   o.idle_timeout = std::chrono::minutes(30);
@@ -68,7 +69,8 @@ std::unique_ptr<net::HttpClient> MakeGrpcClient(Host& host, const GrpcClientConf
   return std::make_unique<net::HttpClient>(loop, std::move(o), net::MakeConnector(std::move(dial), std::move(wrap)));
 }
 
-std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConfig& c, const net::Url& url, net::Loop& loop) {
+std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConfig& c, const net::Url& url,
+                                                net::Loop& loop) {
   net::HttpClientOptions o;
   o.scheme = url.scheme;
   o.authority = url.Authority();
@@ -81,10 +83,12 @@ std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConf
   if (c.http2_ping_timeout > Duration(0)) o.keepalive_timeout = c.http2_ping_timeout;
   net::StreamWrapper wrap;
   if (url.scheme == "https") {
-    std::vector<std::string> alpn = c.force_attempt_http2 ? std::vector<std::string>{"h2", "http/1.1"} : std::vector<std::string>{"http/1.1"};
+    std::vector<std::string> alpn =
+        c.force_attempt_http2 ? std::vector<std::string>{"h2", "http/1.1"} : std::vector<std::string>{"http/1.1"};
     wrap = WrapTls(Settings(c.tls, url.host, std::move(alpn)), c.tls.tls.reload_interval);
   }
-  return std::make_unique<net::HttpClient>(loop, std::move(o), net::MakeConnector(net::DialTarget{url.host, url.port, false, true}, std::move(wrap)));
+  return std::make_unique<net::HttpClient>(
+      loop, std::move(o), net::MakeConnector(net::DialTarget{url.host, url.port, false, true}, std::move(wrap)));
 }
 
 ClientAuth* FindClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& config) {
@@ -95,7 +99,9 @@ ClientAuth* FindClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& c
 
 Status CheckClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& config) {
   if (!config || FindClientAuth(host, config)) return {};
-  return Fail(Code::kInvalidArgument, "failed to resolve authenticator \"{}\": it is no client authenticator in service::extensions", config->authenticator);
+  return Fail(Code::kInvalidArgument,
+              "failed to resolve authenticator \"{}\": it is no client authenticator in service::extensions",
+              config->authenticator);
 }
 
 }  // namespace naru::pipeline

@@ -12,7 +12,8 @@ namespace naru::pipeline {
 /// On `loop`'s thread.
 std::unique_ptr<net::HttpClient> MakeGrpcClient(Host& host, const GrpcClientConfig& config, net::Loop& loop);
 /// For the origin of `url`; on `loop`'s thread.
-std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConfig& config, const net::Url& url, net::Loop& loop);
+std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConfig& config, const net::Url& url,
+                                                net::Loop& loop);
 
 /// The authenticator that `config` names; null without one. Start() checks it with CheckClientAuth.
 ClientAuth* FindClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& config);

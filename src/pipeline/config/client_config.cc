@@ -18,12 +18,14 @@ void ClientAuthConfig::Validate(conf::Issues& issues) const {
 void KeepaliveClientConfig::Describe(conf::Struct<KeepaliveClientConfig>& s) {
   s.Field("time", &KeepaliveClientConfig::time, "ping a silent server after this time");
   s.Field("timeout", &KeepaliveClientConfig::timeout, "reconnect when the ping is not answered within this time");
-  s.Field("permit_without_stream", &KeepaliveClientConfig::permit_without_stream, "ping also while no request is under way");
+  s.Field("permit_without_stream", &KeepaliveClientConfig::permit_without_stream,
+          "ping also while no request is under way");
 }
 
 void GrpcClientConfig::Describe(conf::Struct<GrpcClientConfig>& s) {
   using C = GrpcClientConfig;
-  s.Field("endpoint", &C::endpoint, "`host:port`; `https://` forces TLS, `http://` none; `dns:///`, `passthrough:///` and `unix://` too");
+  s.Field("endpoint", &C::endpoint,
+          "`host:port`; `https://` forces TLS, `http://` none; `dns:///`, `passthrough:///` and `unix://` too");
   s.Field("compression", &C::compression, "`gzip`, `snappy`, `zstd` or `none`");
   s.Field("tls", &C::tls, "TLS; on unless `insecure` is true");
   s.Field("keepalive", &C::keepalive, "pings");
@@ -44,8 +46,11 @@ void GrpcClientConfig::Validate(conf::Issues& issues) const {
   } else if (auto t = GrpcTarget::Parse(endpoint); !t) {
     issues.Add("endpoint", t.error().message);
   }
-  if (!wire::CodecByGrpcName(compression)) issues.Add("compression", fmt::format("unsupported compression type \"{}\" (gzip, snappy, zstd, none)", compression));
-  if (balancer_name != "round_robin" && balancer_name != "pick_first") issues.Add("balancer_name", fmt::format("invalid balancer_name: {} (round_robin, pick_first)", balancer_name));
+  if (!wire::CodecByGrpcName(compression))
+    issues.Add("compression",
+               fmt::format("unsupported compression type \"{}\" (gzip, snappy, zstd, none)", compression));
+  if (balancer_name != "round_robin" && balancer_name != "pick_first")
+    issues.Add("balancer_name", fmt::format("invalid balancer_name: {} (round_robin, pick_first)", balancer_name));
 }
 
 void CompressionParams::Describe(conf::Struct<CompressionParams>& s) {
@@ -65,7 +70,8 @@ void HttpClientConfig::Describe(conf::Struct<HttpClientConfig>& s) {
   s.Field("timeout", &C::timeout, "time for a request with its answer; 0 for ever");
   s.Field("headers", &C::headers, "headers of every request; `Host` replaces the host");
   s.Field("auth", &C::auth, "credentials");
-  s.Field("compression", &C::compression, "`gzip`, `zstd`, `snappy`, `x-snappy-framed`, `zlib`, `deflate`, `lz4` or `none`");
+  s.Field("compression", &C::compression,
+          "`gzip`, `zstd`, `snappy`, `x-snappy-framed`, `zlib`, `deflate`, `lz4` or `none`");
   s.Field("compression_params", &C::compression_params, "settings of the compression");
   s.Field("max_idle_conns", &C::max_idle_conns, "idle connections to keep");
   s.Field("max_idle_conns_per_host", &C::max_idle_conns_per_host, "the same for one host; 0 is max_idle_conns");
@@ -73,8 +79,10 @@ void HttpClientConfig::Describe(conf::Struct<HttpClientConfig>& s) {
   s.Field("idle_conn_timeout", &C::idle_conn_timeout, "close an idle connection after this time; 0 never");
   s.Field("disable_keep_alives", &C::disable_keep_alives, "a new connection for every request");
   s.Field("force_attempt_http2", &C::force_attempt_http2, "offer HTTP/2 on https endpoints");
-  s.Field("http2_read_idle_timeout", &C::http2_read_idle_timeout, "ping an HTTP/2 server that is silent for this time; 0 never");
-  s.Field("http2_ping_timeout", &C::http2_ping_timeout, "reconnect when that ping is not answered within this time; 0 is 15s");
+  s.Field("http2_read_idle_timeout", &C::http2_read_idle_timeout,
+          "ping an HTTP/2 server that is silent for this time; 0 never");
+  s.Field("http2_ping_timeout", &C::http2_ping_timeout,
+          "reconnect when that ping is not answered within this time; 0 is 15s");
   s.Field("cookies", &C::cookies, "cookies of the server");
   s.Field("middlewares", &C::middlewares, "extensions that see each request");
 }
@@ -91,7 +99,8 @@ void HttpClientConfig::Validate(conf::Issues& issues) const {
   };
   url("endpoint", endpoint, false);
   url("proxy_url", proxy_url, true);
-  if (!wire::CodecByHttpName(compression)) issues.Add("compression", fmt::format("unsupported compression type \"{}\"", compression));
+  if (!wire::CodecByHttpName(compression))
+    issues.Add("compression", fmt::format("unsupported compression type \"{}\"", compression));
 }
 
 Result<GrpcTarget> GrpcTarget::Parse(const std::string& endpoint) {
@@ -127,12 +136,14 @@ Result<GrpcTarget> GrpcTarget::Parse(const std::string& endpoint) {
   std::string_view port = std::string_view(rest).substr(colon + 1);
   unsigned n = 0;
   auto [end, err] = std::from_chars(port.data(), port.data() + port.size(), n);
-  if (err != std::errc() || end != port.data() + port.size() || n == 0 || n > 65535) return Fail(Code::kInvalidArgument, "\"{}\": invalid port \"{}\"", endpoint, port);
+  if (err != std::errc() || end != port.data() + port.size() || n == 0 || n > 65535)
+    return Fail(Code::kInvalidArgument, "\"{}\": invalid port \"{}\"", endpoint, port);
   t.port = static_cast<uint16_t>(n);
   t.host = rest.substr(0, colon);
   if (t.host.size() > 1 && t.host.front() == '[' && t.host.back() == ']') t.host = t.host.substr(1, t.host.size() - 2);
   if (t.host.empty()) t.host = "localhost";
-  if (t.host.find('/') != std::string::npos) return Fail(Code::kInvalidArgument, "\"{}\": a gRPC endpoint has no path", endpoint);
+  if (t.host.find('/') != std::string::npos)
+    return Fail(Code::kInvalidArgument, "\"{}\": a gRPC endpoint has no path", endpoint);
   return t;
 }
 

@@ -80,8 +80,8 @@ struct HttpClientConfig {
 struct GrpcTarget {
   std::string host;
   uint16_t port = 0;
-  bool tls = false;      // asked for by https://
-  bool plain = false;    // asked for by http://
+  bool tls = false;        // asked for by https://
+  bool plain = false;      // asked for by http://
   bool unix_path = false;  // host is a path
   static Result<GrpcTarget> Parse(const std::string& endpoint);
 };

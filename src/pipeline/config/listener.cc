@@ -20,12 +20,14 @@ class TlsListener final : public net::Listener, public std::enable_shared_from_t
  public:
   using Accept = std::function<void(net::Loop&, std::unique_ptr<net::Stream>)>;
 
-  static Result<std::unique_ptr<net::Listener>> Open(Host& host, const net::Address& address, std::shared_ptr<net::TlsContext> context,
-                                                     Duration reload, Accept accept) {
+  static Result<std::unique_ptr<net::Listener>> Open(Host& host, const net::Address& address,
+                                                     std::shared_ptr<net::TlsContext> context, Duration reload,
+                                                     Accept accept) {
     auto state = std::make_shared<State>(host.loops().size());
     state->context = context;
     state->accept = std::move(accept);
-    auto inner = host.control_loop().Listen(address, {}, [state](net::Loop& loop, std::unique_ptr<net::Stream> s) { Take(state, loop, std::move(s)); });
+    auto inner = host.control_loop().Listen(
+        address, {}, [state](net::Loop& loop, std::unique_ptr<net::Stream> s) { Take(state, loop, std::move(s)); });
     if (!inner) return tl::unexpected(inner.error());
     return std::unique_ptr<net::Listener>(new TlsListener(host, std::move(*inner), state, reload));
   }
@@ -56,7 +58,8 @@ class TlsListener final : public net::Listener, public std::enable_shared_from_t
   void Schedule() {
     reload_timer_ = host_.control_loop().AddTimer(reload_, [this] {
       // Files that are being replaced may be half there: the old ones stay until the new ones are whole.
-      if (auto s = state_->context->Reload(); !s) Logger().Warn("TLS files cannot be read again; the old ones stay in use", {{"error", s.error().message}});
+      if (auto s = state_->context->Reload(); !s)
+        Logger().Warn("TLS files cannot be read again; the old ones stay in use", {{"error", s.error().message}});
       Schedule();
     });
   }
@@ -70,15 +73,16 @@ class TlsListener final : public net::Listener, public std::enable_shared_from_t
     auto place = std::prev(slot->list.end());
     std::weak_ptr<State> weak = state;
     net::Loop* l = &loop;
-    *place = state->context->Handshake(loop, std::move(stream), kHandshakeTimeout, [weak, l, place](Result<std::unique_ptr<net::Stream>> done) {
-      auto s = weak.lock();
-      if (!s || s->closed) return;
-      auto& slot = s->handshakes.slot(l->index());
-      auto handle = std::make_shared<std::unique_ptr<net::Connecting>>(std::move(*place));
-      slot->list.erase(place);
-      l->Post([handle] { handle->reset(); });
-      if (done) s->accept(*l, std::move(*done));
-    });
+    *place = state->context->Handshake(
+        loop, std::move(stream), kHandshakeTimeout, [weak, l, place](Result<std::unique_ptr<net::Stream>> done) {
+          auto s = weak.lock();
+          if (!s || s->closed) return;
+          auto& slot = s->handshakes.slot(l->index());
+          auto handle = std::make_shared<std::unique_ptr<net::Connecting>>(std::move(*place));
+          slot->list.erase(place);
+          l->Post([handle] { handle->reset(); });
+          if (done) s->accept(*l, std::move(*done));
+        });
   }
 
   Host& host_;
@@ -90,7 +94,8 @@ class TlsListener final : public net::Listener, public std::enable_shared_from_t
 
 }  // namespace
 
-Result<std::unique_ptr<net::Listener>> Listen(Host& host, const ListenerSettings& settings, std::vector<std::string> alpn,
+Result<std::unique_ptr<net::Listener>> Listen(Host& host, const ListenerSettings& settings,
+                                              std::vector<std::string> alpn,
                                               std::function<void(net::Loop&, std::unique_ptr<net::Stream>)> accept) {
   auto address = ListenAddress(settings.endpoint, settings.transport);
   if (!address) return tl::unexpected(address.error());
@@ -98,7 +103,8 @@ Result<std::unique_ptr<net::Listener>> Listen(Host& host, const ListenerSettings
   auto context = net::TlsContext::Make(Settings(*settings.tls, std::move(alpn)), true);
   if (!context) return tl::unexpected(context.error());
   Duration reload = settings.tls->tls.reload_interval;
-  // The client CA is watched by reading it every ten seconds: a file that is replaced, not written to, has no other sign.
+  // The client CA is watched by reading it every ten seconds: a file that is replaced, not written to, has no other
+  // sign.
   if (settings.tls->client_ca_file_reload && reload == Duration(0)) reload = std::chrono::seconds(10);
   return TlsListener::Open(host, *address, std::move(*context), reload, std::move(accept));
 }

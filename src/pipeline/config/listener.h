@@ -18,9 +18,10 @@ struct ListenerSettings {
   static ListenerSettings Of(const HttpServerConfig& c) { return {c.endpoint, c.transport, c.tls}; }
 };
 
-/// Listens on the control loop; `accept` gets each connection, ready for HTTP, on its own loop's thread. Control loop only. Errors name
-/// the address, or the file that is missing.
-Result<std::unique_ptr<net::Listener>> Listen(Host& host, const ListenerSettings& settings, std::vector<std::string> alpn,
+/// Listens on the control loop; `accept` gets each connection, ready for HTTP, on its own loop's thread. Control loop
+/// only. Errors name the address, or the file that is missing.
+Result<std::unique_ptr<net::Listener>> Listen(Host& host, const ListenerSettings& settings,
+                                              std::vector<std::string> alpn,
                                               std::function<void(net::Loop&, std::unique_ptr<net::Stream>)> accept);
 
 }  // namespace naru::pipeline

@@ -4,25 +4,31 @@ namespace naru::pipeline {
 
 void ServerAuthConfig::Describe(conf::Struct<ServerAuthConfig>& s) {
   s.Field("authenticator", &ServerAuthConfig::authenticator, "id of the extension that judges requests");
-  s.Field("request_params", &ServerAuthConfig::request_params, "query parameters that the authenticator sees as headers (HTTP)");
+  s.Field("request_params", &ServerAuthConfig::request_params,
+          "query parameters that the authenticator sees as headers (HTTP)");
 }
 void ServerAuthConfig::Validate(conf::Issues& issues) const {
   if (authenticator.empty()) issues.Add("authenticator", "must name an extension");
 }
 
-void MiddlewareConfig::Describe(conf::Struct<MiddlewareConfig>& s) { s.Field("id", &MiddlewareConfig::id, "id of the middleware extension"); }
+void MiddlewareConfig::Describe(conf::Struct<MiddlewareConfig>& s) {
+  s.Field("id", &MiddlewareConfig::id, "id of the middleware extension");
+}
 
 void KeepaliveServerParameters::Describe(conf::Struct<KeepaliveServerParameters>& s) {
   using C = KeepaliveServerParameters;
-  s.Field("max_connection_idle", &C::max_connection_idle, "close a connection without requests after this time; 0 never");
+  s.Field("max_connection_idle", &C::max_connection_idle,
+          "close a connection without requests after this time; 0 never");
   s.Field("max_connection_age", &C::max_connection_age, "ask clients to reconnect after this time, +-10 %; 0 never");
-  s.Field("max_connection_age_grace", &C::max_connection_age_grace, "time for requests under way after that; 0 for ever");
+  s.Field("max_connection_age_grace", &C::max_connection_age_grace,
+          "time for requests under way after that; 0 for ever");
   s.Field("time", &C::time, "ping a silent client after this time; 0 is 2h");
   s.Field("timeout", &C::timeout, "close when the ping is not answered within this time; 0 is 20s");
 }
 void KeepaliveEnforcement::Describe(conf::Struct<KeepaliveEnforcement>& s) {
   s.Field("min_time", &KeepaliveEnforcement::min_time, "least time between a client's pings; 0 is 5m");
-  s.Field("permit_without_stream", &KeepaliveEnforcement::permit_without_stream, "allow pings while no request is under way");
+  s.Field("permit_without_stream", &KeepaliveEnforcement::permit_without_stream,
+          "allow pings while no request is under way");
 }
 void KeepaliveServerConfig::Describe(conf::Struct<KeepaliveServerConfig>& s) {
   s.Field("server_parameters", &KeepaliveServerConfig::server_parameters, "limits of connections, and pings");
@@ -40,14 +46,18 @@ void GrpcServerConfig::Describe(conf::Struct<GrpcServerConfig>& s) {
   s.Field("write_buffer_size", &C::write_buffer_size, "accepted; naru writes what is ready");
   s.Field("keepalive", &C::keepalive, "limits of connections, and pings");
   s.Field("auth", &C::auth, "who may send");
-  s.Field("include_metadata", &C::include_metadata, "keep request headers beside the data, for batch metadata_keys, headers_setter and from_context");
+  s.Field("include_metadata", &C::include_metadata,
+          "keep request headers beside the data, for batch metadata_keys, headers_setter and from_context");
   s.Field("middlewares", &C::middlewares, "extensions that see each request");
 }
 
 void GrpcServerConfig::Validate(conf::Issues& issues) const {
-  if (endpoint.empty()) issues.Add("endpoint", "must not be empty");
-  else if (auto a = ListenAddress(endpoint, transport); !a) issues.Add("endpoint", a.error().message);
-  if (max_recv_msg_size_mib < 0 || max_recv_msg_size_mib > 2047) issues.Add("max_recv_msg_size_mib", "must be between 0 and 2047");
+  if (endpoint.empty())
+    issues.Add("endpoint", "must not be empty");
+  else if (auto a = ListenAddress(endpoint, transport); !a)
+    issues.Add("endpoint", a.error().message);
+  if (max_recv_msg_size_mib < 0 || max_recv_msg_size_mib > 2047)
+    issues.Add("max_recv_msg_size_mib", "must be between 0 and 2047");
 }
 
 net::HttpServerOptions GrpcServerConfig::Options() const {
@@ -64,7 +74,8 @@ net::HttpServerOptions GrpcServerConfig::Options() const {
     if (p.timeout > Duration(0)) o.keepalive_timeout = p.timeout;
   }
   if (keepalive && keepalive->enforcement_policy) {
-    if (keepalive->enforcement_policy->min_time > Duration(0)) o.min_ping_interval = keepalive->enforcement_policy->min_time;
+    if (keepalive->enforcement_policy->min_time > Duration(0))
+      o.min_ping_interval = keepalive->enforcement_policy->min_time;
     o.permit_pings_without_stream = keepalive->enforcement_policy->permit_without_stream;
   }
   return o;
@@ -85,7 +96,8 @@ void HttpServerConfig::Describe(conf::Struct<HttpServerConfig>& s) {
   s.Field("cors", &C::cors, "which web pages may send");
   s.Field("auth", &C::auth, "who may send");
   s.Field("max_request_body_size", &C::max_request_body_size, "largest body in bytes, before and after decompression");
-  s.Field("include_metadata", &C::include_metadata, "keep request headers beside the data, for batch metadata_keys, headers_setter and from_context");
+  s.Field("include_metadata", &C::include_metadata,
+          "keep request headers beside the data, for batch metadata_keys, headers_setter and from_context");
   s.Field("response_headers", &C::response_headers, "headers of every response");
   s.Field("compression_algorithms", &C::compression_algorithms, "content encodings that are understood");
   s.Field("read_timeout", &C::read_timeout, "time for a whole request; 0 for ever");
@@ -97,8 +109,10 @@ void HttpServerConfig::Describe(conf::Struct<HttpServerConfig>& s) {
 }
 
 void HttpServerConfig::Validate(conf::Issues& issues) const {
-  if (endpoint.empty()) issues.Add("endpoint", "must not be empty");
-  else if (auto a = ListenAddress(endpoint, transport); !a) issues.Add("endpoint", a.error().message);
+  if (endpoint.empty())
+    issues.Add("endpoint", "must not be empty");
+  else if (auto a = ListenAddress(endpoint, transport); !a)
+    issues.Add("endpoint", a.error().message);
   if (max_request_body_size < 0) issues.Add("max_request_body_size", "must not be negative");
 }
 

@@ -72,7 +72,7 @@ struct HttpServerConfig {
   conf::HeaderMap response_headers;
   std::vector<std::string> compression_algorithms = {"", "gzip", "zstd", "zlib", "snappy", "deflate", "lz4"};
   Duration read_timeout{0}, read_header_timeout = std::chrono::minutes(1), write_timeout = std::chrono::seconds(30),
-           idle_timeout = std::chrono::minutes(1);
+                            idle_timeout = std::chrono::minutes(1);
   bool keep_alives_enabled = true;
   std::vector<MiddlewareConfig> middlewares;
   static void Describe(conf::Struct<HttpServerConfig>& s);

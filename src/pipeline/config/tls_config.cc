@@ -15,14 +15,17 @@ void TlsConfig::Describe(conf::Struct<TlsConfig>& s) {
   s.Field("min_version", &TlsConfig::min_version, "least TLS version: `1.0`, `1.1`, `1.2` (default), `1.3`");
   s.Field("max_version", &TlsConfig::max_version, "greatest TLS version");
   s.Field("cipher_suites", &TlsConfig::cipher_suites, "cipher suites of TLS up to 1.2, by their IANA names");
-  s.Field("include_insecure_cipher_suites", &TlsConfig::include_insecure_cipher_suites, "allow the suites that Go calls insecure in cipher_suites");
+  s.Field("include_insecure_cipher_suites", &TlsConfig::include_insecure_cipher_suites,
+          "allow the suites that Go calls insecure in cipher_suites");
   s.Field("curve_preferences", &TlsConfig::curve_preferences, "key exchange groups: `X25519`, `P256`, `P384`, `P521`");
-  s.Field("reload_interval", &TlsConfig::reload_interval, "read certificate, key and CA files again after this time; 0 never");
+  s.Field("reload_interval", &TlsConfig::reload_interval,
+          "read certificate, key and CA files again after this time; 0 never");
 }
 
 void TlsConfig::Validate(conf::Issues& issues) const {
   auto both = [&](const std::string& file, const conf::Secret& pem, std::string_view name) {
-    if (!file.empty() && !pem.empty()) issues.Add(fmt::format("{}_file", name), fmt::format("give either {}_file or {}_pem, not both", name, name));
+    if (!file.empty() && !pem.empty())
+      issues.Add(fmt::format("{}_file", name), fmt::format("give either {}_file or {}_pem, not both", name, name));
   };
   both(ca_file, ca_pem, "ca");
   both(cert_file, cert_pem, "cert");
@@ -31,33 +34,40 @@ void TlsConfig::Validate(conf::Issues& issues) const {
   if (cert != key) issues.Add("", "for auth via TLS, provide both certificate and key, or neither");
   static const std::vector<std::string> kVersions = {"", "1.0", "1.1", "1.2", "1.3"};
   for (auto& [name, v] : {std::pair("min_version", min_version), std::pair("max_version", max_version)}) {
-    if (std::find(kVersions.begin(), kVersions.end(), v) == kVersions.end()) issues.Add(name, fmt::format("unsupported TLS version: \"{}\"", v));
+    if (std::find(kVersions.begin(), kVersions.end(), v) == kVersions.end())
+      issues.Add(name, fmt::format("unsupported TLS version: \"{}\"", v));
   }
   if (!min_version.empty() && !max_version.empty() && min_version > max_version) {
     issues.Add("min_version", "min_version cannot be greater than max_version");
   }
   static const std::vector<std::string> kCurves = {"X25519", "P256", "P384", "P521"};
   for (auto& c : curve_preferences) {
-    if (std::find(kCurves.begin(), kCurves.end(), c) == kCurves.end()) issues.Add("curve_preferences", fmt::format("invalid curve type: {} (X25519, P256, P384, P521)", c));
+    if (std::find(kCurves.begin(), kCurves.end(), c) == kCurves.end())
+      issues.Add("curve_preferences", fmt::format("invalid curve type: {} (X25519, P256, P384, P521)", c));
   }
 }
 
 void TlsClientConfig::Describe(conf::Struct<TlsClientConfig>& s) {
   s.Squash(&TlsClientConfig::tls);
   s.Field("insecure", &TlsClientConfig::insecure, "no TLS (gRPC); HTTP goes by the scheme of the endpoint");
-  s.Field("insecure_skip_verify", &TlsClientConfig::insecure_skip_verify, "TLS without looking at the server's certificate");
-  s.Field("server_name_override", &TlsClientConfig::server_name_override, "name that the server's certificate must have");
+  s.Field("insecure_skip_verify", &TlsClientConfig::insecure_skip_verify,
+          "TLS without looking at the server's certificate");
+  s.Field("server_name_override", &TlsClientConfig::server_name_override,
+          "name that the server's certificate must have");
 }
 
 void TlsServerConfig::Describe(conf::Struct<TlsServerConfig>& s) {
   s.Squash(&TlsServerConfig::tls);
-  s.Field("client_ca_file", &TlsServerConfig::client_ca_file, "CA that client certificates must come from; asks clients for one (mTLS)");
-  s.Field("client_ca_file_reload", &TlsServerConfig::client_ca_file_reload, "read client_ca_file again when it changes");
+  s.Field("client_ca_file", &TlsServerConfig::client_ca_file,
+          "CA that client certificates must come from; asks clients for one (mTLS)");
+  s.Field("client_ca_file_reload", &TlsServerConfig::client_ca_file_reload,
+          "read client_ca_file again when it changes");
 }
 
 void TlsServerConfig::Validate(conf::Issues& issues) const {
   tls.Validate(issues);
-  if (tls.cert_file.empty() && tls.cert_pem.empty()) issues.Add("cert_file", "a TLS server needs a certificate and its key (cert_file, key_file)");
+  if (tls.cert_file.empty() && tls.cert_pem.empty())
+    issues.Add("cert_file", "a TLS server needs a certificate and its key (cert_file, key_file)");
 }
 
 namespace {

@@ -15,9 +15,12 @@ struct Config {
   uint32_t metadata_cardinality_limit = 1000;
   static void Describe(conf::Struct<Config>& s) {
     s.Field("timeout", &Config::timeout, "a batch is sent after this time whatever its size; 0 sends at once");
-    s.Field("send_batch_size", &Config::send_batch_size, "spans, data points or log records from which a batch is sent at once");
-    s.Field("send_batch_max_size", &Config::send_batch_max_size, "largest batch; larger ones are split; 0 for no limit");
-    s.Field("metadata_keys", &Config::metadata_keys, "client metadata keys; each combination of values is batched by itself");
+    s.Field("send_batch_size", &Config::send_batch_size,
+            "spans, data points or log records from which a batch is sent at once");
+    s.Field("send_batch_max_size", &Config::send_batch_max_size,
+            "largest batch; larger ones are split; 0 for no limit");
+    s.Field("metadata_keys", &Config::metadata_keys,
+            "client metadata keys; each combination of values is batched by itself");
     s.Field("metadata_cardinality_limit", &Config::metadata_cardinality_limit, "combinations at most; 0 for no limit");
   }
   void Validate(conf::Issues& issues) const {
@@ -27,7 +30,8 @@ struct Config {
     if (timeout < Duration(0)) issues.Add("timeout", "timeout must be greater or equal to 0");
     std::vector<std::string> seen;
     for (auto& k : Lower(metadata_keys)) {
-      if (std::find(seen.begin(), seen.end(), k) != seen.end()) issues.Add("metadata_keys", fmt::format("duplicate entry in metadata_keys: \"{}\" (case-insensitive)", k));
+      if (std::find(seen.begin(), seen.end(), k) != seen.end())
+        issues.Add("metadata_keys", fmt::format("duplicate entry in metadata_keys: \"{}\" (case-insensitive)", k));
       seen.push_back(k);
     }
   }

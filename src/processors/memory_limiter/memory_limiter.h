@@ -1,7 +1,7 @@
 // The memory_limiter processor: configures the admission gate, and judges what passes by the same count.
 //
-// Memory is counted by the byte as buffers are taken, so there is no interval at which it is looked at and nothing to collect: the keys
-// for those are accepted and do nothing.
+// Memory is counted by the byte as buffers are taken, so there is no interval at which it is looked at and nothing to
+// collect: the keys for those are accepted and do nothing.
 #pragma once
 
 #include "conf/schema.h"

@@ -34,7 +34,8 @@ std::string Lower(std::string_view s) {
 
 }  // namespace
 
-std::shared_ptr<Endpoint> Endpoint::Grpc(const pipeline::GrpcServerConfig& c, const pipeline::ReceiverContext& context) {
+std::shared_ptr<Endpoint> Endpoint::Grpc(const pipeline::GrpcServerConfig& c,
+                                         const pipeline::ReceiverContext& context) {
   std::shared_ptr<Endpoint> e(new Endpoint(context));
   e->transport_ = "grpc";
   e->grpc_only_ = true;
@@ -43,7 +44,8 @@ std::shared_ptr<Endpoint> Endpoint::Grpc(const pipeline::GrpcServerConfig& c, co
   e->auth_config_ = c.auth;
   e->options_ = c.Options();
   e->listen_ = pipeline::ListenerSettings::Of(c);
-  for (auto codec : {wire::Codec::kIdentity, wire::Codec::kGzip, wire::Codec::kZstd, wire::Codec::kSnappyFramed}) e->codecs_[static_cast<size_t>(codec)] = true;
+  for (auto codec : {wire::Codec::kIdentity, wire::Codec::kGzip, wire::Codec::kZstd, wire::Codec::kSnappyFramed})
+    e->codecs_[static_cast<size_t>(codec)] = true;
   return e;
 }
 
@@ -75,29 +77,40 @@ Status Endpoint::Open(pipeline::Host& host) {
   if (auth_config_) {
     auto* x = host.FindExtension(auth_config_->authenticator);
     auth_ = x ? x->server_auth() : nullptr;
-    if (!auth_) return naru::Fail(Code::kInvalidArgument, "failed to resolve authenticator \"{}\": it is no server authenticator in service::extensions", auth_config_->authenticator);
+    if (!auth_)
+      return naru::Fail(Code::kInvalidArgument,
+                        "failed to resolve authenticator \"{}\": it is no server authenticator in service::extensions",
+                        auth_config_->authenticator);
   }
   for (int i = 0; i < naru::otlp::kSignals; ++i) {
     auto& l = host.ledger();
-    pipeline::Owner owner{"receiver", context_.id, std::string(naru::otlp::Names(static_cast<Signal>(i)).name), "", transport_};
+    pipeline::Owner owner{"receiver", context_.id, std::string(naru::otlp::Names(static_cast<Signal>(i)).name), "",
+                          transport_};
     using pipeline::Entry;
-    accounts_[static_cast<size_t>(i)] = {l.Open(owner, Entry::kOffered),          l.Open(owner, Entry::kAccepted),
-                                         l.Open(owner, Entry::kRefused),          l.Open(owner, Entry::kRequests, "malformed"),
-                                         l.Open(owner, Entry::kRequests, "refused_memory"), l.Open(owner, Entry::kRequests, "success"),
+    accounts_[static_cast<size_t>(i)] = {l.Open(owner, Entry::kOffered),
+                                         l.Open(owner, Entry::kAccepted),
+                                         l.Open(owner, Entry::kRefused),
+                                         l.Open(owner, Entry::kRequests, "malformed"),
+                                         l.Open(owner, Entry::kRequests, "refused_memory"),
+                                         l.Open(owner, Entry::kRequests, "success"),
                                          l.Open(owner, Entry::kRequests, "failure")};
   }
   server_ = std::make_unique<net::HttpServer>(host.loops(), options_, *this, gate_->budget());
   auto self = weak_from_this();
-  auto listener = pipeline::Listen(host, listen_, grpc_only_ ? std::vector<std::string>{"h2"} : std::vector<std::string>{"h2", "http/1.1"},
-                                   [self](net::Loop& loop, std::unique_ptr<net::Stream> stream) {
-                                     if (auto e = self.lock()) e->server_->Accept(loop, std::move(stream));
-                                   });
+  auto listener = pipeline::Listen(
+      host, listen_, grpc_only_ ? std::vector<std::string>{"h2"} : std::vector<std::string>{"h2", "http/1.1"},
+      [self](net::Loop& loop, std::unique_ptr<net::Stream> stream) {
+        if (auto e = self.lock()) e->server_->Accept(loop, std::move(stream));
+      });
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::move(*listener);
-  context_.log.Info(grpc_only_ ? "Starting GRPC server" : "Starting HTTP server", {{"endpoint", listener_->local().ToString()}});
+  context_.log.Info(grpc_only_ ? "Starting GRPC server" : "Starting HTTP server",
+                    {{"endpoint", listener_->local().ToString()}});
   if (listener_->local().IsUnspecified()) {
-    context_.log.Warn("Using the 0.0.0.0 address exposes this server to every network interface, which may facilitate Denial of Service attacks.",
-                      {{"endpoint", listener_->local().ToString()}});
+    context_.log.Warn(
+        "Using the 0.0.0.0 address exposes this server to every network interface, which may facilitate Denial of "
+        "Service attacks.",
+        {{"endpoint", listener_->local().ToString()}});
   }
   return {};
 }
@@ -144,15 +157,18 @@ Result<std::shared_ptr<const pipeline::ClientInfo>> Endpoint::Client(const net::
 
 std::shared_ptr<net::RequestHandler> Endpoint::OnGrpc(const net::RequestHead& head, net::ServerCall& call) {
   if (!head.http2) {
-    call.Respond(415, {{"content-type", "text/plain; charset=utf-8"}}, Slice::Static("this port speaks OTLP/gRPC; OTLP/HTTP is on another one (4318 by default)\n"));
+    call.Respond(415, {{"content-type", "text/plain; charset=utf-8"}},
+                 Slice::Static("this port speaks OTLP/gRPC; OTLP/HTTP is on another one (4318 by default)\n"));
     return nullptr;
   }
   if (head.method != "POST") {
-    call.Respond(405, {{"content-type", "text/plain; charset=utf-8"}, {"allow", "POST"}}, Slice::Static("gRPC uses POST\n"));
+    call.Respond(405, {{"content-type", "text/plain; charset=utf-8"}, {"allow", "POST"}},
+                 Slice::Static("gRPC uses POST\n"));
     return nullptr;
   }
   if (!head.grpc) {
-    call.Respond(415, {{"content-type", "text/plain; charset=utf-8"}}, Slice::Static("invalid gRPC request content-type\n"));
+    call.Respond(415, {{"content-type", "text/plain; charset=utf-8"}},
+                 Slice::Static("invalid gRPC request content-type\n"));
     return nullptr;
   }
   int signal = -1;
@@ -162,15 +178,17 @@ std::shared_ptr<net::RequestHandler> Endpoint::OnGrpc(const net::RequestHead& he
   if (signal < 0 || !context_.next[static_cast<size_t>(signal)]) {
     std::string_view path = head.path.substr(std::min<size_t>(1, head.path.size()));
     size_t slash = path.rfind('/');
-    FailGrpc(call, Error{Code::kUnimplemented, false, Duration{0},
-                         fmt::format("unknown service {}", slash == std::string_view::npos ? path : path.substr(0, slash))});
+    FailGrpc(call,
+             Error{Code::kUnimplemented, false, Duration{0},
+                   fmt::format("unknown service {}", slash == std::string_view::npos ? path : path.substr(0, slash))});
     return nullptr;
   }
   std::string_view encoding = head.headers.Get("grpc-encoding");
   auto codec = wire::CodecByGrpcName(encoding);
   if (!codec || !codecs_[static_cast<size_t>(*codec)]) {
     static const net::Header kAccept{"grpc-accept-encoding", "gzip,zstd,snappy"};
-    std::string message = fmt::format("grpc: Decompressor is not installed for grpc-encoding \"{}\"", encoding.substr(0, 64));
+    std::string message =
+        fmt::format("grpc: Decompressor is not installed for grpc-encoding \"{}\"", encoding.substr(0, 64));
     call.RespondGrpc({Code::kUnimplemented, message, {}}, Slice(), {&kAccept, 1});
     return nullptr;
   }
@@ -179,20 +197,24 @@ std::shared_ptr<net::RequestHandler> Endpoint::OnGrpc(const net::RequestHead& he
     FailGrpc(call, client.error());
     return nullptr;
   }
-  return std::make_shared<Request>(shared_from_this(), call, static_cast<Signal>(signal), true, false, *codec, std::move(*client), std::string());
+  return std::make_shared<Request>(shared_from_this(), call, static_cast<Signal>(signal), true, false, *codec,
+                                   std::move(*client), std::string());
 }
 
 bool Endpoint::OriginAllowed(std::string_view origin) const {
   if (!cors_ || origin.empty()) return false;
-  return std::any_of(cors_->allowed_origins.begin(), cors_->allowed_origins.end(), [&](auto& p) { return Glob(Lower(p), Lower(origin)); });
+  return std::any_of(cors_->allowed_origins.begin(), cors_->allowed_origins.end(),
+                     [&](auto& p) { return Glob(Lower(p), Lower(origin)); });
 }
 
 // The answer to a browser's question whether a page of `origin` may send (Fetch standard, CORS-preflight).
 bool Endpoint::Preflight(const net::RequestHead& head, net::ServerCall& call, std::string_view origin) {
   if (!cors_ || head.method != "OPTIONS" || !head.headers.Has("access-control-request-method")) return false;
-  std::vector<net::Header> headers = {{"vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}};
+  std::vector<net::Header> headers = {
+      {"vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}};
   std::string max_age = std::to_string(cors_->max_age);
-  bool all = std::find(cors_->allowed_headers.begin(), cors_->allowed_headers.end(), "*") != cors_->allowed_headers.end();
+  bool all =
+      std::find(cors_->allowed_headers.begin(), cors_->allowed_headers.end(), "*") != cors_->allowed_headers.end();
   std::string wanted = Lower(head.headers.Get("access-control-request-headers"));
   bool ok = OriginAllowed(origin);
   std::string_view rest = wanted;
@@ -203,7 +225,8 @@ bool Endpoint::Preflight(const net::RequestHead& head, net::ServerCall& call, st
     while (!item.empty() && item.back() == ' ') item.remove_suffix(1);
     static constexpr std::string_view kSafe[] = {"accept", "content-type", "x-requested-with", "origin"};
     bool known = std::find(std::begin(kSafe), std::end(kSafe), item) != std::end(kSafe) ||
-                 std::any_of(cors_->allowed_headers.begin(), cors_->allowed_headers.end(), [&](auto& h) { return Lower(h) == item; });
+                 std::any_of(cors_->allowed_headers.begin(), cors_->allowed_headers.end(),
+                             [&](auto& h) { return Lower(h) == item; });
     if (!known) ok = false;
   }
   if (ok) {
@@ -259,28 +282,38 @@ std::shared_ptr<net::RequestHandler> Endpoint::OnHttp(const net::RequestHead& he
   std::string_view encoding = head.headers.Get("content-encoding");
   auto codec = wire::CodecByHttpName(encoding);
   if (!codec || !codecs_[static_cast<size_t>(*codec)]) {
-    return fail(400, Error{Code::kInvalidArgument, false, Duration{0}, fmt::format("unsupported Content-Encoding: {}", encoding.substr(0, 64))});
+    return fail(400, Error{Code::kInvalidArgument, false, Duration{0},
+                           fmt::format("unsupported Content-Encoding: {}", encoding.substr(0, 64))});
   }
   if (head.content_length > 0 && static_cast<uint64_t>(head.content_length) > max_bytes_) {
-    return fail(413, Error{Code::kResourceExhausted, false, Duration{0}, fmt::format("request body too large: the limit is {} bytes", max_bytes_)});
+    return fail(413, Error{Code::kResourceExhausted, false, Duration{0},
+                           fmt::format("request body too large: the limit is {} bytes", max_bytes_)});
   }
   size_t expected = head.content_length > 0 ? static_cast<size_t>(head.content_length) : 0;
   if (auto ok = gate_->Admit(expected); !ok) {
     accounts_[static_cast<size_t>(signal)].refused_memory.Add(1);
     return fail(503, ok.error());
   }
-  return std::make_shared<Request>(shared_from_this(), call, static_cast<Signal>(signal), false, json, *codec, std::move(*client), std::move(origin));
+  return std::make_shared<Request>(shared_from_this(), call, static_cast<Signal>(signal), false, json, *codec,
+                                   std::move(*client), std::move(origin));
 }
 
-// The reference's mapping of statuses that came from downstream; what is retryable is 503 (429 when something is exhausted).
+// The reference's mapping of statuses that came from downstream; what is retryable is 503 (429 when something is
+// exhausted).
 int Endpoint::HttpStatus(const Error& e) {
   switch (e.code) {
-    case Code::kInvalidArgument: return 400;
-    case Code::kUnauthenticated: return 401;
-    case Code::kPermissionDenied: return 403;
-    case Code::kUnimplemented: return 404;
-    case Code::kResourceExhausted: return e.retryable ? 429 : 413;
-    default: return e.retryable ? 503 : 500;
+    case Code::kInvalidArgument:
+      return 400;
+    case Code::kUnauthenticated:
+      return 401;
+    case Code::kPermissionDenied:
+      return 403;
+    case Code::kUnimplemented:
+      return 404;
+    case Code::kResourceExhausted:
+      return e.retryable ? 429 : 413;
+    default:
+      return e.retryable ? 503 : 500;
   }
 }
 
@@ -304,7 +337,8 @@ void Endpoint::FailGrpc(net::ServerCall& call, const Error& error) {
   naru::otlp::RpcStatus s{error.code, error.message, std::nullopt};
   if (s.code == Code::kOk) s.code = Code::kUnknown;
   // Only codes that clients try again may carry a retryable refusal.
-  if (error.retryable && s.code != Code::kResourceExhausted && s.code != Code::kCancelled && s.code != Code::kDeadlineExceeded && s.code != Code::kAborted) {
+  if (error.retryable && s.code != Code::kResourceExhausted && s.code != Code::kCancelled &&
+      s.code != Code::kDeadlineExceeded && s.code != Code::kAborted) {
     s.code = Code::kUnavailable;
   }
   std::string details;

@@ -23,7 +23,8 @@ struct Accounts {
 
 class Endpoint final : public net::Service, public std::enable_shared_from_this<Endpoint> {
  public:
-  static std::shared_ptr<Endpoint> Grpc(const pipeline::GrpcServerConfig& config, const pipeline::ReceiverContext& context);
+  static std::shared_ptr<Endpoint> Grpc(const pipeline::GrpcServerConfig& config,
+                                        const pipeline::ReceiverContext& context);
   static std::shared_ptr<Endpoint> Http(const HttpProtocol& config, const pipeline::ReceiverContext& context);
 
   Status Open(pipeline::Host& host);

@@ -5,7 +5,8 @@
 
 namespace naru::receivers::otlp {
 
-OtlpReceiver::OtlpReceiver(const Config& config, pipeline::ReceiverContext context) : config_(config), context_(std::move(context)) {}
+OtlpReceiver::OtlpReceiver(const Config& config, pipeline::ReceiverContext context)
+    : config_(config), context_(std::move(context)) {}
 OtlpReceiver::~OtlpReceiver() = default;
 
 Status OtlpReceiver::Start(pipeline::Host& host) {

@@ -14,10 +14,19 @@ constexpr size_t kFirstBlock = 4096;
 
 }  // namespace
 
-Request::Request(std::shared_ptr<Endpoint> endpoint, net::ServerCall& call, naru::otlp::Signal signal, bool grpc, bool json, wire::Codec codec,
-                 std::shared_ptr<const pipeline::ClientInfo> client, std::string origin)
-    : endpoint_(std::move(endpoint)), call_(&call), loop_(call.loop()), signal_(signal), grpc_(grpc), json_(json),
-      compressed_(!grpc && codec != wire::Codec::kIdentity), codec_(codec), client_(std::move(client)), origin_(std::move(origin)), scanner_(signal) {}
+Request::Request(std::shared_ptr<Endpoint> endpoint, net::ServerCall& call, naru::otlp::Signal signal, bool grpc,
+                 bool json, wire::Codec codec, std::shared_ptr<const pipeline::ClientInfo> client, std::string origin)
+    : endpoint_(std::move(endpoint)),
+      call_(&call),
+      loop_(call.loop()),
+      signal_(signal),
+      grpc_(grpc),
+      json_(json),
+      compressed_(!grpc && codec != wire::Codec::kIdentity),
+      codec_(codec),
+      client_(std::move(client)),
+      origin_(std::move(origin)),
+      scanner_(signal) {}
 
 bool Request::OnMessage(bool compressed, uint32_t length) {
   compressed_ = compressed;
@@ -45,11 +54,13 @@ std::span<uint8_t> Request::Reserve(size_t expected) {
     body_ = Buffer::Allocate(first, endpoint_->gate_->budget());
   } else if (size_ == body_->capacity()) {
     if (size_ >= max) {
-      Fail(Error{Code::kResourceExhausted, false, Duration{0}, fmt::format("request body too large: the limit is {} bytes", max)});
+      Fail(Error{Code::kResourceExhausted, false, Duration{0},
+                 fmt::format("request body too large: the limit is {} bytes", max)});
       return {};
     }
     // Longer than announced, or announced to be large: grow by doubling, asking the gate again for what comes on top.
-    size_t want = std::min(std::max(size_ * 2, std::min(size_ + expected, size_ + (4u << 20))), std::max(max, size_ + 1));
+    size_t want =
+        std::min(std::max(size_ * 2, std::min(size_ + expected, size_ + (4u << 20))), std::max(max, size_ + 1));
     if (auto ok = endpoint_->gate_->Admit(want); !ok) {
       endpoint_->accounts_[static_cast<size_t>(signal_)].refused_memory.Add(1);
       Fail(ok.error());
@@ -70,7 +81,8 @@ void Request::Commit(size_t n) {
 
 void Request::OnEnd() {
   if (size_ > endpoint_->max_bytes_) {
-    return Fail(Error{Code::kResourceExhausted, false, Duration{0}, fmt::format("request body too large: the limit is {} bytes", endpoint_->max_bytes_)});
+    return Fail(Error{Code::kResourceExhausted, false, Duration{0},
+                      fmt::format("request body too large: the limit is {} bytes", endpoint_->max_bytes_)});
   }
   Slice bytes(std::move(body_), size_);
   auto& a = endpoint_->accounts_[static_cast<size_t>(signal_)];
@@ -133,7 +145,8 @@ void Request::Succeed(uint64_t rejected, const std::string& message) {
     static constexpr std::string_view kEmpty("\x0a\x00", 2);
     if (grpc_) return call->RespondGrpc({}, Slice());
     if (endpoint_->response_headers_.empty() && origin_.empty()) {
-      if (json_) return call->Respond(200, {{"content-type", "application/json"}}, Slice::Static("{\"partialSuccess\":{}}"));
+      if (json_)
+        return call->Respond(200, {{"content-type", "application/json"}}, Slice::Static("{\"partialSuccess\":{}}"));
       return call->Respond(200, {{"content-type", "application/x-protobuf"}}, Slice::Static(kEmpty));
     }
   }

@@ -11,8 +11,8 @@ namespace naru::receivers::otlp {
 /// Both the handler of the body (on its loop) and the Ack of the items (resolved on any thread).
 class Request final : public net::RequestHandler, public pipeline::Ack, public std::enable_shared_from_this<Request> {
  public:
-  Request(std::shared_ptr<Endpoint> endpoint, net::ServerCall& call, naru::otlp::Signal signal, bool grpc, bool json, wire::Codec codec,
-          std::shared_ptr<const pipeline::ClientInfo> client, std::string origin);
+  Request(std::shared_ptr<Endpoint> endpoint, net::ServerCall& call, naru::otlp::Signal signal, bool grpc, bool json,
+          wire::Codec codec, std::shared_ptr<const pipeline::ClientInfo> client, std::string origin);
   ~Request() override = default;
 
   bool OnMessage(bool compressed, uint32_t length) override;

@@ -48,13 +48,16 @@ int DefaultMain(const std::vector<std::string>& args) {
   Status parsed = flags.Parse(args, &rest, &help);
   if (help) {
     std::printf(
-        "naru %s: an OpenTelemetry Collector\n\nusage:\n  naru [flags]                     receive on this machine and show what arrives\n"
+        "naru %s: an OpenTelemetry Collector\n\nusage:\n  naru [flags]                     receive on this machine and "
+        "show what arrives\n"
         "  naru collector --config FILE     run a collector configuration (naru collector --help)\n"
-        "  naru send [flags]                send telemetry (naru send --help)\n  naru sink [flags]                receive, count and discard (naru sink --help)\n\nflags:\n%s",
+        "  naru send [flags]                send telemetry (naru send --help)\n  naru sink [flags]                "
+        "receive, count and discard (naru sink --help)\n\nflags:\n%s",
         NARU_VERSION, flags.Help().c_str());
     return 0;
   }
-  if (parsed && !rest.empty()) parsed = Fail(Code::kInvalidArgument, "unknown command \"{}\" (collector, send, sink; naru --help)", rest[0]);
+  if (parsed && !rest.empty())
+    parsed = Fail(Code::kInvalidArgument, "unknown command \"{}\" (collector, send, sink; naru --help)", rest[0]);
   if (!parsed) {
     std::fprintf(stderr, "naru: %s\n", parsed.error().message.c_str());
     return 2;
@@ -62,9 +65,12 @@ int DefaultMain(const std::vector<std::string>& args) {
   collector::Factories factories = FullDistribution();
   bool have_health = false;
   for (auto& f : factories) have_health = have_health || f->type == "health_check";
-  std::string yaml = fmt::format(fmt::runtime(kEmbedded), fmt::arg("host", host), fmt::arg("grpc", grpc), fmt::arg("http", http), fmt::arg("metrics", metrics),
-                                 fmt::arg("extensions", have_health ? fmt::format("extensions: {{health_check: {{endpoint: \"{}:{}\"}}}}", host, health) : ""),
-                                 fmt::arg("use", have_health ? "extensions: [health_check]" : ""));
+  std::string yaml = fmt::format(
+      fmt::runtime(kEmbedded), fmt::arg("host", host), fmt::arg("grpc", grpc), fmt::arg("http", http),
+      fmt::arg("metrics", metrics),
+      fmt::arg("extensions",
+               have_health ? fmt::format("extensions: {{health_check: {{endpoint: \"{}:{}\"}}}}", host, health) : ""),
+      fmt::arg("use", have_health ? "extensions: [health_check]" : ""));
   auto doc = conf::Resolve({"yaml:" + yaml}, conf::Sources());
   conf::Issues issues;
   std::shared_ptr<const collector::Plan> plan;
@@ -78,25 +84,29 @@ int DefaultMain(const std::vector<std::string>& args) {
   options.version = NARU_VERSION;
   options.on_ready = [=] {
     std::printf(
-        "naru %s listens: OTLP/gRPC on %s:%lld, OTLP/HTTP on %s:%lld, health on :%lld, own metrics on http://%s:%lld/metrics\n\n"
+        "naru %s listens: OTLP/gRPC on %s:%lld, OTLP/HTTP on %s:%lld, health on :%lld, own metrics on "
+        "http://%s:%lld/metrics\n\n"
         "Any OpenTelemetry SDK sends here with\n"
         "  export OTEL_EXPORTER_OTLP_ENDPOINT=http://%s:%lld OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
         "or, over gRPC,\n"
         "  export OTEL_EXPORTER_OTLP_ENDPOINT=http://%s:%lld OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n\n"
         "See it work now, from another terminal:  naru send%s%s\n\n",
-        NARU_VERSION, host.c_str(), static_cast<long long>(grpc), host.c_str(), static_cast<long long>(http), static_cast<long long>(health), host.c_str(),
-        static_cast<long long>(metrics), host.c_str(), static_cast<long long>(http), host.c_str(), static_cast<long long>(grpc), grpc == 4317 ? "" : " --endpoint 127.0.0.1:",
-        grpc == 4317 ? "" : std::to_string(grpc).c_str());
+        NARU_VERSION, host.c_str(), static_cast<long long>(grpc), host.c_str(), static_cast<long long>(http),
+        static_cast<long long>(health), host.c_str(), static_cast<long long>(metrics), host.c_str(),
+        static_cast<long long>(http), host.c_str(), static_cast<long long>(grpc),
+        grpc == 4317 ? "" : " --endpoint 127.0.0.1:", grpc == 4317 ? "" : std::to_string(grpc).c_str());
     std::fflush(stdout);
   };
   collector::Service service(std::move(options), plan);
   Status s = service.Run();
   if (s) return 0;
   std::fprintf(stderr, "naru: %s\n", s.error().message.c_str());
-  const std::pair<int64_t, const char*> ports[] = {{grpc, "--grpc-port"}, {http, "--http-port"}, {health, "--health-port"}, {metrics, "--metrics-port"}};
+  const std::pair<int64_t, const char*> ports[] = {
+      {grpc, "--grpc-port"}, {http, "--http-port"}, {health, "--health-port"}, {metrics, "--metrics-port"}};
   for (auto& [port, flag] : ports) {
     if (s.error().message.find(fmt::format(":{}: bind", port)) != std::string::npos) {
-      std::fprintf(stderr, "naru: port %lld is taken by another program; choose another one with %s\n", static_cast<long long>(port), flag);
+      std::fprintf(stderr, "naru: port %lld is taken by another program; choose another one with %s\n",
+                   static_cast<long long>(port), flag);
     }
   }
   return 1;
