@@ -7,6 +7,7 @@
 #include "apps/distributions/full.h"
 #include "base/version.h"
 #include "collector/service.h"
+#include "conf/feature_gates.h"
 #include "conf/resolve.h"
 
 namespace naru::apps {
@@ -36,6 +37,7 @@ struct Args {
   std::vector<std::string> uris, sets, gates, rest;
   std::string mode = "redacted", format = "yaml";
   bool validate = true, help = false, version = false;
+  conf::FeatureGates feature_gates;  // as the flags leave them
 };
 
 // Flags may be written --x v, --x=v or -x v; they may stand before and after the command.
@@ -86,6 +88,12 @@ Result<Args> ParseArgs(const std::vector<std::string>& argv) {
     else
       list->push_back(value);
   }
+  for (auto& g : a.gates) {
+    auto status = a.feature_gates.Apply(g, [](const std::string& notice) { Logger().Warn(notice); });
+    if (!status)
+      return Fail(Code::kInvalidArgument, "invalid argument \"{}\" for \"--feature-gates\" flag: {}", g,
+                  status.error().message);
+  }
   return a;
 }
 
@@ -114,6 +122,7 @@ conf::Sources WorldSources() {
     return v ? std::optional<std::string>(v) : std::nullopt;
   };
   s.warn = [](const std::string& message) { Logger().Warn(message); };
+  s.info = [](const std::string& message) { Logger().Info(message); };
   return s;
 }
 
@@ -129,8 +138,7 @@ class Loader {
       uris.push_back(*uri);
     }
     conf::MergeOptions merge;
-    for (auto& g : args_.gates)
-      merge.append_lists = merge.append_lists || g.find("confmap.enableMergeAppendOption") != std::string::npos;
+    merge.append_lists = args_.feature_gates.Enabled(conf::kMergeAppendGate);
     return conf::Resolve(uris, WorldSources(), merge);
   }
 
@@ -316,6 +324,13 @@ int CollectorMain(const std::string& program, const std::vector<std::string>& ar
     std::printf("%s\n", conf::ToJson(WholeSchema(factories)).c_str());
     return 0;
   }
+  if (args->command == "featuregate") {
+    auto text = args->rest.empty() ? Result<std::string>(args->feature_gates.Table())
+                                   : args->feature_gates.Describe(args->rest[0]);
+    if (!text) return Error(text.error().message);
+    std::fwrite(text->data(), 1, text->size(), stdout);
+    return 0;
+  }
   Loader loader(*args, factories);
   if (args->command == "validate") {
     auto plan = loader.Load();
@@ -339,7 +354,7 @@ int CollectorMain(const std::string& program, const std::vector<std::string>& ar
       if (!plan) return Error(plan.error().message);
       out = DumpPlan(**plan);
     }
-    std::string text = args->format == "yaml" ? conf::ToYaml(out) : conf::ToJson(out) + "\n";
+    std::string text = args->format == "yaml" ? conf::ToYaml(out) : conf::ToPrettyJson(out) + "\n";
     std::fwrite(text.data(), 1, text.size(), stdout);
     return 0;
   }
