@@ -3,9 +3,11 @@
 #include "connectors/forward/factory.h"
 #include "exporters/console/factory.h"
 #include "exporters/debug/factory.h"
+#include "exporters/file/factory.h"
 #include "exporters/nop/factory.h"
 #include "exporters/otlp_grpc/factory.h"
 #include "exporters/otlp_http/factory.h"
+#include "extensions/health_check/factory.h"
 #include "processors/batch/factory.h"
 #include "processors/memory_limiter/factory.h"
 #include "receivers/nop/factory.h"
@@ -21,9 +23,11 @@ collector::Factories FullDistribution() {
   f.push_back(processors::memory_limiter::NewFactory());
   f.push_back(exporters::console::NewFactory());
   f.push_back(exporters::debug::NewFactory());
+  f.push_back(exporters::file::NewFactory());
   f.push_back(exporters::nop::NewFactory());
   f.push_back(exporters::otlp_grpc::NewFactory());
   f.push_back(exporters::otlp_http::NewFactory());
+  f.push_back(extensions::health_check::NewFactory());
   f.push_back(connectors::forward::NewFactory());
   return f;
 }

@@ -1,0 +1,184 @@
+#include "exporters/file/file_exporter.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "otlp/json.h"
+#include "otlp/text.h"
+#include "otlp/views.h"
+#include "wire/compress.h"
+#include "wire/proto.h"
+
+namespace naru::exporters::file {
+namespace {
+
+// Writers by path pattern while an exporter uses them: two exporters on one path share its file instead of overwriting
+// each other.
+std::mutex writers_mutex;
+std::map<std::string, std::weak_ptr<FileWriter>>& Writers() {
+  static auto* map = new std::map<std::string, std::weak_ptr<FileWriter>>;
+  return *map;
+}
+
+}  // namespace
+
+Status FileWriter::Open() {
+  if (config_.group_by.enabled) return {};
+  std::lock_guard lock(mutex_);
+  auto f = Find("");
+  if (!f) return Unexpected(f.error());
+  return {};
+}
+
+Result<OutputFile*> FileWriter::Find(const std::string& group) {
+  for (auto it = open_.begin(); it != open_.end(); ++it) {
+    if (it->group != group) continue;
+    open_.splice(open_.begin(), open_, it);
+    return it->file.get();
+  }
+  std::string path = config_.path;
+  if (config_.group_by.enabled) path.replace(path.find('*'), 1, group);
+  auto f = OutputFile::Open(path, config_);
+  if (!f) return Unexpected(f.error());
+  open_.push_front({group, std::move(*f)});
+  if (config_.group_by.enabled &&
+      open_.size() > static_cast<size_t>(std::max<int64_t>(1, config_.group_by.max_open_files)))
+    open_.pop_back();
+  return open_.front().file.get();
+}
+
+Status FileWriter::Write(std::string_view bytes, const std::string& group) {
+  std::lock_guard lock(mutex_);
+  auto f = Find(group);
+  if (!f) return Unexpected(f.error());
+  Status s = (*f)->Write(bytes, clock_.UnixNano());
+  if (s && config_.flush_interval == Duration(0)) s = (*f)->Flush();
+  return s;
+}
+
+Status FileWriter::Flush() {
+  std::lock_guard lock(mutex_);
+  Status out{};
+  for (auto& e : open_) {
+    if (auto s = e.file->Flush(); !s) out = s;
+  }
+  return out;
+}
+
+FileExporter::FileExporter(const Config& config, pipeline::ExporterContext context) : context_(std::move(context)) {
+  {
+    std::lock_guard lock(writers_mutex);
+    auto& slot = Writers()[config.path];
+    writer_ = slot.lock();
+    if (!writer_) slot = writer_ = std::make_shared<FileWriter>(config, context_.host->control_loop().clock());
+  }
+  auto& l = context_.host->ledger();
+  pipeline::Owner owner{"exporter", context_.id, std::string(otlp::Names(context_.signal).name), "", ""};
+  sent_ = l.Open(owner, pipeline::Entry::kSent);
+  dropped_ = l.Open(owner, pipeline::Entry::kDropped, "malformed");
+  refused_ = l.Open(owner, pipeline::Entry::kRefused, "write_failed");
+}
+
+FileExporter::~FileExporter() = default;
+
+Status FileExporter::Start(pipeline::Host& host) {
+  if (auto s = writer_->Open(); !s) return s;
+  Tick(host);
+  return {};
+}
+
+void FileExporter::Tick(pipeline::Host& host) {
+  Duration interval = writer_->config().flush_interval;
+  if (interval <= Duration(0)) return;
+  flush_ = host.control_loop().AddTimer(interval, [this, &host] {
+    if (auto s = writer_->Flush(); !s) context_.log.Error("cannot write", {{"error", s.error().message}});
+    Tick(host);
+  });
+}
+
+void FileExporter::Shutdown(MonoTime, std::function<void()> done) {
+  flush_.Cancel();
+  if (auto s = writer_->Flush(); !s) context_.log.Error("cannot write", {{"error", s.error().message}});
+  done();
+}
+
+Status FileExporter::WriteGroup(const std::vector<Slice>& parts, const std::string& group) {
+  const Config& c = writer_->config();
+  std::string out;
+  bool binary = c.format == "proto" || c.compression == "zstd";
+  Slice body;
+  if (c.format == "json") {
+    auto json = otlp::RequestToJson(context_.signal, parts);
+    if (!json) return Unexpected(json.error());
+    body = std::move(*json);
+  } else {
+    size_t n = 0;
+    for (auto& p : parts) n += p.size();
+    BufferRef b = Buffer::Allocate(n);
+    size_t at = 0;
+    for (auto& p : parts) {
+      if (p.size()) std::memcpy(b->data() + at, p.data(), p.size());
+      at += p.size();
+    }
+    body = Slice(std::move(b), n);
+  }
+  if (c.compression == "zstd") {
+    auto packed = wire::Compress(wire::Codec::kZstd, std::span<const Slice>(&body, 1), 3);
+    if (!packed) return Unexpected(packed.error());
+    body = std::move(*packed);
+  }
+  if (binary) {
+    auto n = static_cast<uint32_t>(body.size());
+    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(n >> shift);
+  }
+  out.append(body.view());
+  if (!binary) out += '\n';
+  return writer_->Write(out, group);
+}
+
+void FileExporter::Consume(pipeline::Batch&& batch) {
+  const Config& c = writer_->config();
+  std::map<std::string, std::vector<Slice>> groups;
+  if (!c.group_by.enabled) {
+    for (auto& p : batch.parts()) groups[""].push_back(p.bytes);
+  } else {
+    // Each resource goes where its attribute says: requests are cut at their top-level entries.
+    for (auto& p : batch.parts()) {
+      wire::Reader r(p.bytes.view());
+      for (const char* begin = r.pos(); uint32_t tag = r.Next(); begin = r.pos()) {
+        if (tag != wire::Tag(1, wire::kLength)) {
+          r.Skip(tag);
+          continue;
+        }
+        otlp::ResourceItems item = otlp::ResourceItems::Parse(r.Bytes());
+        bool found = false;
+        otlp::AnyValue v = otlp::FindAttribute(item.resource.attributes, c.group_by.resource_attribute, &found);
+        std::string name = found ? otlp::ValueText(v) : "";
+        // The value is a path segment from outside: it must not lead anywhere else.
+        while (name.find("..") != std::string::npos) name.erase(name.find(".."), 2);
+        name.erase(std::remove(name.begin(), name.end(), '\0'), name.end());
+        while (!name.empty() && name.front() == '/') name.erase(0, 1);
+        if (name.empty()) name = "MISSING";
+        if (name.size() > 200) name.resize(200);
+        size_t at = static_cast<size_t>(begin - p.bytes.view().data());
+        groups[name].push_back(p.bytes.Sub(at, static_cast<size_t>(r.pos() - begin)));
+      }
+    }
+  }
+  auto n = static_cast<int64_t>(batch.items());
+  for (auto& [name, parts] : groups) {
+    Status s = WriteGroup(parts, name);
+    if (s) continue;
+    if (s.error().retryable) {
+      refused_.Add(n);
+      return batch.Refused(s.error());
+    }
+    context_.log.Error("cannot write a batch", {{"error", s.error().message}, {"dropped_items", n}});
+    dropped_.Add(n);
+    return batch.Dropped(s.error());
+  }
+  sent_.Add(n);
+  batch.Delivered();
+}
+
+}  // namespace naru::exporters::file

@@ -1,0 +1,59 @@
+// The health_check extension: one page that says 200 while pipelines run and 503 else.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "net/http_server.h"
+#include "pipeline/component.h"
+#include "pipeline/config/listener.h"
+#include "pipeline/config/server_config.h"
+
+namespace naru::extensions::health_check {
+
+struct ResponseBody {
+  std::string healthy, unhealthy;
+  static void Describe(conf::Struct<ResponseBody>& s) {
+    s.Field("healthy", &ResponseBody::healthy, "body of the 200 answer");
+    s.Field("unhealthy", &ResponseBody::unhealthy, "body of the 503 answer");
+  }
+};
+
+struct Config {
+  pipeline::HttpServerConfig server;
+  std::string path = "/";
+  conf::Optional<ResponseBody> response_body;
+  Config() { server.endpoint = "localhost:13133"; }
+  static void Describe(conf::Struct<Config>& s) {
+    s.Squash(&Config::server);
+    s.Field("path", &Config::path, "path of the page");
+    s.Field("response_body", &Config::response_body, "fixed bodies instead of the JSON status");
+    s.Ignored("check_collector_pipeline", "documented as broken in the reference; accepted, does nothing");
+  }
+  void Validate(conf::Issues& issues) const {
+    server.Validate(issues);
+    if (path.empty() || path[0] != '/') issues.Add("path", "path must start with /");
+  }
+};
+
+class HealthCheck final : public pipeline::Extension, public net::Service {
+ public:
+  HealthCheck(const Config& config, pipeline::ExtensionContext context)
+      : config_(config), context_(std::move(context)) {}
+  Status Start(pipeline::Host& host) override;
+  void Shutdown(MonoTime deadline, std::function<void()> done) override;
+  void OnReady() override;
+  void OnNotReady() override { ready_ = false; }
+  std::shared_ptr<net::RequestHandler> OnRequest(const net::RequestHead& head, net::ServerCall& call) override;
+
+ private:
+  Config config_;
+  pipeline::ExtensionContext context_;
+  pipeline::Host* host_ = nullptr;
+  std::atomic<bool> ready_{false};
+  std::atomic<uint64_t> up_since_{0};  // ns since the epoch
+  std::unique_ptr<net::HttpServer> server_;
+  std::unique_ptr<net::Listener> listener_;
+};
+
+}  // namespace naru::extensions::health_check
