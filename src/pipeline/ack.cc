@@ -12,20 +12,22 @@ std::atomic<uint64_t> lost_items{0};
 // Joins the copies of a forked token.
 class ForkAck final : public Ack {
  public:
-  ForkAck(std::shared_ptr<struct ForkJoin> join) : join_(std::move(join)) {}
+  ForkAck(std::shared_ptr<struct ForkJoin> join, uint64_t branch) : join_(std::move(join)), branch_(branch) {}
 
  protected:
   void OnResolved(const Outcome& outcome) override;
 
  private:
   std::shared_ptr<struct ForkJoin> join_;
+  uint64_t branch_;  // its bit; 0 when it has none
 };
 
 struct ForkJoin {
-  explicit ForkJoin(Token p, size_t n) : parent(std::move(p)), open(n) {}
+  ForkJoin(Token p, size_t n, uint64_t t) : parent(std::move(p)), open(n), taken(t) {}
   std::mutex mutex;
   Token parent;
   size_t open;
+  uint64_t taken;
   uint64_t refused = 0, dropped = 0, filtered_least = UINT64_MAX, stored = 0;
   Error refusal{Code::kOk, false, Duration{0}, {}}, drop{Code::kOk, false, Duration{0}, {}};
 };
@@ -37,7 +39,10 @@ void ForkAck::OnResolved(const Outcome& o) {
     if (o.refused) {
       if (!j.refused || (o.error.retryable && !j.refusal.retryable)) j.refusal = o.error;
       j.refused += o.refused;
-    } else if (o.dropped > j.dropped) {
+    } else {
+      j.taken |= branch_;
+    }
+    if (!o.refused && o.dropped > j.dropped) {
       j.dropped = o.dropped;
       j.drop = o.error;
     }
@@ -48,7 +53,7 @@ void ForkAck::OnResolved(const Outcome& o) {
   // Last copy: nobody else touches the join from here on.
   Token t = std::move(j.parent);
   if (j.refused) {
-    t.Refused(j.refusal);
+    t.Refused(j.refusal, j.taken);
     return;
   }
   if (j.dropped) t.Dropped(std::min(j.dropped, t.items()), j.drop);
@@ -66,11 +71,12 @@ uint64_t Ack::LostItems() {
   return lost_items.load(std::memory_order_relaxed);
 }
 
-void Ack::Resolve(uint64_t n, uint64_t Outcome::*field, const Error* error) {
+void Ack::Resolve(uint64_t n, uint64_t Outcome::*field, const Error* error, uint64_t taken) {
   // The whole of an Ack resolved at once by one owner is the common case, and needs the lock only for the writes'
   // visibility.
   {
     std::lock_guard lock(mutex_);
+    if (field == &Outcome::refused) outcome_.taken = outcome_.refused ? outcome_.taken & taken : taken;
     outcome_.*field += n;
     if (error) {
       bool refusal = field == &Outcome::refused;
@@ -118,13 +124,13 @@ Token::~Token() {
 #endif
 }
 
-void Token::Settle(uint64_t n, uint64_t Outcome::*field, const Error* error) {
+void Token::Settle(uint64_t n, uint64_t Outcome::*field, const Error* error, uint64_t taken) {
   n = std::min(n, items_);
   if (n == 0) return;
   items_ -= n;
   Ack* a = ack_;
   if (items_ == 0) ack_ = nullptr;
-  a->Resolve(n, field, error);
+  a->Resolve(n, field, error, taken);
   if (items_ == 0) a->Unref();
 }
 
@@ -155,14 +161,22 @@ bool Token::Merge(Token& o) {
 std::vector<Token> Token::Fork(size_t n) {
   std::vector<Token> out;
   if (n == 0 || items_ == 0) return out;
-  uint64_t items = items_;
-  out.reserve(n);
   if (n == 1) {
     out.push_back(std::move(*this));
     return out;
   }
-  auto join = std::make_shared<ForkJoin>(std::move(*this), n);
-  for (size_t i = 0; i < n; ++i) out.emplace_back(new ForkAck(join), items);
+  std::vector<size_t> branches(n);
+  for (size_t i = 0; i < n; ++i) branches[i] = i;
+  return Fork(branches, 0);
+}
+
+std::vector<Token> Token::Fork(const std::vector<size_t>& branches, uint64_t taken) {
+  std::vector<Token> out;
+  if (branches.empty() || items_ == 0) return out;
+  uint64_t items = items_;
+  out.reserve(branches.size());
+  auto join = std::make_shared<ForkJoin>(std::move(*this), branches.size(), taken);
+  for (size_t b : branches) out.emplace_back(new ForkAck(join, b < 64 ? uint64_t{1} << b : 0), items);
   return out;
 }
 

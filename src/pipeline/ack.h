@@ -29,6 +29,9 @@ struct Outcome {
   uint64_t dropped = 0;    // given up and counted, with a reason; trying again cannot help
   uint64_t refused = 0;    // not taken; the sender still has them
   uint64_t lost = 0;       // tokens destroyed unresolved (a bug in naru)
+  /// When items were refused behind a fan-out: its branches (as bits; the first 64 are told apart) that took them all
+  /// the same. Who offers the items again says so by Ack::SetTaken, and they are not sent there twice.
+  uint64_t taken = 0;
   /// Why items were refused, else why they were dropped; code kOk when neither. A retryable refusal outweighs a
   /// permanent one, so that nothing retryable is given up.
   Error error{Code::kOk, false, Duration{0}, {}};
@@ -46,6 +49,9 @@ class Ack {
   /// Total of tokens destroyed unresolved since the process started.
   static uint64_t LostItems();
 
+  /// Branches of the next fan-out that have the items already, from an earlier Outcome. Before the first token.
+  void SetTaken(uint64_t branches) { taken_ = branches; }
+
  protected:
   virtual ~Ack() = default;
   /// Called once, when the last item is resolved. The Ack is destroyed after it returns, unless OnUnreferenced is
@@ -56,13 +62,14 @@ class Ack {
 
  private:
   friend class Token;
-  void Resolve(uint64_t n, uint64_t Outcome::*field, const Error* error);
+  void Resolve(uint64_t n, uint64_t Outcome::*field, const Error* error, uint64_t taken);
   void Ref() { tokens_.fetch_add(1, std::memory_order_relaxed); }
   void Unref();
 
   std::atomic<uint32_t> tokens_{0};
   std::atomic<uint64_t> open_{0};  // items not resolved yet
-  std::mutex mutex_;               // guards outcome_
+  uint64_t taken_ = 0;
+  std::mutex mutex_;  // guards outcome_
   Outcome outcome_;
 };
 
@@ -87,7 +94,10 @@ class Token {
   /// `n` of the items are given up for `reason`; the rest stays with this token.
   void Dropped(uint64_t n, const Error& reason) { Settle(n, &Outcome::dropped, &reason); }
   void Dropped(const Error& reason) { Dropped(items_, reason); }
-  void Refused(const Error& reason) { Settle(items_, &Outcome::refused, &reason); }
+  /// `taken`: see Outcome::taken.
+  void Refused(const Error& reason, uint64_t taken = 0) { Settle(items_, &Outcome::refused, &reason, taken); }
+  /// The branches of the next fan-out that have these items already.
+  uint64_t Taken() const { return ack_ ? ack_->taken_ : 0; }
 
   /// Cuts off a token for `n` items (at most items()).
   Token Split(uint64_t n);
@@ -96,9 +106,12 @@ class Token {
   /// Turns this token into `n` copies (n >= 1), each for all of the items. The original is resolved when all copies
   /// are: refused if any was refused, else dropped or filtered as far as the worst copy was, else delivered.
   std::vector<Token> Fork(size_t n);
+  /// The same for the branches of a fan-out with these numbers (at least one) when those in `taken` have the items
+  /// already. A refusal then tells which branches have them.
+  std::vector<Token> Fork(const std::vector<size_t>& branches, uint64_t taken);
 
  private:
-  void Settle(uint64_t n, uint64_t Outcome::*field, const Error* error);
+  void Settle(uint64_t n, uint64_t Outcome::*field, const Error* error, uint64_t taken = 0);
   Ack* ack_ = nullptr;
   uint64_t items_ = 0;
 };

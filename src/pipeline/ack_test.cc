@@ -177,6 +177,53 @@ TEST(Batch, ForkSharesBytesAndJoinsTokens) {
   EXPECT_EQ(second->refused, 3u);
 }
 
+// A consumer that takes or refuses, as told.
+class Exit final : public Consumer {
+ public:
+  void Consume(Batch&& b) override {
+    ++offers;
+    if (busy) return b.Refused(kBusy);
+    taken += b.items();
+    b.Stored();
+  }
+  bool busy = false;
+  int offers = 0;
+  uint64_t taken = 0;
+};
+
+TEST(FanOut, OffersAgainOnlyWhereItWasRefused) {
+  Exit quick, slow, other;
+  slow.busy = other.busy = true;
+  FanOut out({&quick, &slow, &other});
+  uint64_t taken = 0;
+  auto offer = [&] {
+    std::optional<Outcome> got;
+    auto* ack = new RecordingAck(&got);
+    ack->SetTaken(taken);
+    Token t(ack, 5);
+    Batch b(Signal::kLogs, Slice::CopyOf("abc"), t.Split(2));
+    b.Append(Slice::CopyOf("de"), std::move(t));
+    out.Consume(std::move(b));
+    taken = got->taken;
+    return *got;
+  };
+  EXPECT_EQ(offer().refused, 5u);
+  EXPECT_EQ(taken, 1u);
+  EXPECT_EQ(offer().refused, 5u);
+  other.busy = false;
+  EXPECT_EQ(offer().refused, 5u);
+  EXPECT_EQ(taken, 5u);
+  EXPECT_EQ(offer().refused, 5u);
+  slow.busy = false;
+  EXPECT_EQ(offer().stored, 5u);
+  EXPECT_EQ(quick.offers, 1);
+  EXPECT_EQ(other.offers, 3);
+  EXPECT_EQ(slow.offers, 5);
+  EXPECT_EQ(quick.taken, 5u);
+  EXPECT_EQ(slow.taken, 5u);
+  EXPECT_EQ(other.taken, 5u);
+}
+
 TEST(Batch, ReplaceTokensHandsTheOldOnesOver) {
   std::optional<Outcome> client, queue;
   Batch b(Signal::kTraces, Slice::CopyOf("x"), Token(new RecordingAck(&client), 7));

@@ -91,7 +91,13 @@ std::vector<Token> Batch::ReplaceTokens(Ack* ack) {
 }
 
 std::vector<Batch> Batch::Fork(size_t n) {
-  std::vector<Batch> out(n);
+  std::vector<size_t> branches(n);
+  for (size_t i = 0; i < n; ++i) branches[i] = i;
+  return Fork(branches, 0);
+}
+
+std::vector<Batch> Batch::Fork(const std::vector<size_t>& branches, uint64_t taken) {
+  std::vector<Batch> out(branches.size());
   for (auto& b : out) {
     b.signal_ = signal_;
     b.client_ = client_;
@@ -103,16 +109,34 @@ std::vector<Batch> Batch::Fork(size_t n) {
       for (auto& b : out) b.Append(p.bytes, p.items);
       continue;
     }
-    std::vector<Token> tokens = p.token.Fork(n);
-    for (size_t i = 0; i < n; ++i) out[i].Append(p.bytes, std::move(tokens[i]));
+    std::vector<Token> tokens = p.token.Fork(branches, taken);
+    for (size_t i = 0; i < branches.size(); ++i) out[i].Append(p.bytes, std::move(tokens[i]));
   }
   return out;
 }
 
+uint64_t Batch::Taken() const {
+  uint64_t taken = 0;
+  bool first = true;
+  for (auto& p : parts_) {
+    if (!p.token) continue;
+    taken = first ? p.token.Taken() : taken & p.token.Taken();
+    first = false;
+  }
+  return taken;
+}
+
 void FanOut::Consume(Batch&& batch) {
   if (next_.size() == 1) return next_[0]->Consume(std::move(batch));
-  std::vector<Batch> copies = batch.Fork(next_.size());
-  for (size_t i = 0; i < next_.size(); ++i) next_[i]->Consume(std::move(copies[i]));
+  uint64_t taken = batch.Taken();
+  std::vector<size_t> branches;
+  branches.reserve(next_.size());
+  for (size_t i = 0; i < next_.size(); ++i) {
+    if (i >= 64 || !(taken >> i & 1)) branches.push_back(i);
+  }
+  if (branches.empty()) return batch.Delivered();  // all have it; nothing was left to offer
+  std::vector<Batch> copies = batch.Fork(branches, taken);
+  for (size_t i = 0; i < branches.size(); ++i) next_[branches[i]]->Consume(std::move(copies[i]));
 }
 
 }  // namespace naru::pipeline

@@ -77,6 +77,10 @@ class Batch {
 
   /// Copies for `n` consumers, sharing the bytes; this batch is empty afterwards.
   std::vector<Batch> Fork(size_t n);
+  /// The same for these branches of a fan-out; see Token::Fork.
+  std::vector<Batch> Fork(const std::vector<size_t>& branches, uint64_t taken);
+  /// The branches of the next fan-out that have everything in this batch already; see Outcome::taken.
+  uint64_t Taken() const;
 
  private:
   template <class F>
@@ -97,7 +101,8 @@ class Consumer {
   virtual void Consume(Batch&& batch) = 0;
 };
 
-/// Gives every batch to each of its consumers, which share the bytes.
+/// Gives every batch to each of its consumers, which share the bytes; not again to those that have it from an earlier
+/// try (Ack::SetTaken).
 class FanOut final : public Consumer {
  public:
   explicit FanOut(std::vector<Consumer*> next) : next_(std::move(next)) {}

@@ -19,6 +19,7 @@ struct Held {
   std::vector<Part> parts;
   uint64_t items = 0;
   uint64_t bytes = 0;
+  uint64_t taken = 0;  // exits of the pipeline that have it already, see Outcome::taken
   std::shared_ptr<const ClientInfo> client;
 };
 
@@ -283,6 +284,7 @@ void Shared::Offer(LoopBatches& l, Held&& h) {
   b.set_client(h.client);
   auto n = static_cast<int64_t>(h.items);
   auto* ack = new Offered(shared_from_this(), net::Loop::Current(), std::move(h));
+  ack->SetTaken(ack->held().taken);
   Token token(ack, ack->held().items);
   // Copies of the slices: ack may lose its own while the batch is on its way.
   std::vector<Part> parts;
@@ -295,8 +297,10 @@ void Shared::Offer(LoopBatches& l, Held&& h) {
 void Shared::Answer(LoopBatches& l, Held&& h, const Outcome& o) {
   uint64_t n = h.items;
   if (o.refused && o.error.retryable && !(closing && context.host->control_loop().Now() >= deadline)) {
-    // Kept, and offered again. A batch that was refused in part only goes whole: the parts that went through are
-    // counted as sent and come twice, which at-least-once delivery allows and loss is worse than.
+    // Kept, and offered again, to those exits of the pipeline that have not taken it. A batch of which an exit refused
+    // a part only goes there whole: what went through comes twice, which at-least-once delivery allows and loss is
+    // worse than.
+    h.taken = o.taken;
     held.Add(static_cast<int64_t>(n));
     l.waiting.push_front(std::move(h));
     Duration wait =

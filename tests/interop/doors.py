@@ -32,7 +32,7 @@ def version():
     for flag in ("--version", "-v"):
         mine, theirs = both(flag)
         for status, out, _ in (mine, theirs):
-            assert status == 0 and re.fullmatch(r"\S+ version v?\d+\.\d+\.\d+\S*\n", out), (flag, status, out)
+            assert status == 0 and re.fullmatch(r"\S.* version v?\d+\.\d+\.\d+\S*\n", out), (flag, status, out)
 
 
 # Arguments, and what the exit status must be in both.

@@ -185,3 +185,34 @@ def file_forms():
         parts = sorted(s.path.glob("r*.json"))
         assert len(parts) > 1, "it did not rotate"
         assert canon.count("traces", [m for p in parts for m in canon.read_lines(p, "traces")]) == total, "rotated"
+
+
+@test("extensions/file-exporter-json-text", needs=("otelcol-ref",), seconds=30)
+def json_text():
+    """The JSON itself is written as the reference writes it: names, numbers as texts, ids in hex, enumerations as numbers."""
+    texts = {}
+    for name, command in (("naru", collectors.NARU), ("reference", collectors.REFERENCE)):
+        with Scratch() as s:
+            port = free_port()
+            files, paths = collectors.file_exporters(s.path)
+            c = collectors.start(s, name, command, {
+                "receivers": {"otlp": collectors.otlp_receiver(http=port)}, "exporters": files,
+                "service": {"telemetry": collectors.plain(), "pipelines": collectors.file_pipelines(["otlp"])}}, (port,))
+            for signal, message in differential.inputs_of({"input": ["traces", "metrics", "logs"]}):
+                assert otlp.post(port, signal, message).status == 200
+            c.stop()
+            texts[name] = {x: [shown(json.loads(line)) for line in p.read_text().splitlines()] for x, p in paths.items()}
+    d = canon.difference(texts["reference"], texts["naru"])
+    assert d is None, d
+
+
+def shown(value):
+    """A JSON value without its empty members: one writer shows an empty status or parent id, another leaves it out."""
+    if isinstance(value, dict):
+        # What a value holds is a choice even when it is empty.
+        chosen = ("stringValue", "arrayValue", "kvlistValue", "bytesValue")
+        out = {k: shown(v) for k, v in value.items()}
+        return {k: v for k, v in out.items() if v not in ("", {}, [], 0, False) or k in chosen or k in ("intValue", "boolValue", "doubleValue", "asInt", "asDouble")}
+    if isinstance(value, list):
+        return [shown(v) for v in value]
+    return value

@@ -439,6 +439,30 @@ def bad_record():
         check_nothing_lost(load, sink)
 
 
+@test("loss/one-full-queue-of-two", seconds=60)
+def fan_out():
+    """batch before two exporters, of which one does not keep up: the other gets everything once, and in the end so does the slow one."""
+    with Scratch() as s:
+        quick, slow = s.closing(Sink()), s.closing(Sink())
+        slow.hold()
+        port = free_port()
+        config = queue_config(port, quick, {}, {"batch": {"timeout": "10ms", "send_batch_size": 10, "send_batch_max_size": 10}})
+        config["exporters"]["otlp_grpc/slow"] = {**config["exporters"]["otlp_grpc"], "endpoint": f"127.0.0.1:{slow.grpc_port}", "timeout": "60s",
+                                                 "sending_queue": {"queue_size": 2, "num_consumers": 1}}
+        config["service"]["pipelines"]["traces"]["exporters"].append("otlp_grpc/slow")
+        c = collectors.start(s, "collector", collectors.NARU, config, (port,))
+        load = s.closing(Load(port))
+        for _ in range(20):
+            load.send(10)
+        assert load.acknowledged, "nothing at all was taken"
+        time.sleep(1.5)
+        slow.release()
+        c.stop(seconds=40)
+        check_nothing_lost(load, quick)
+        if not collectors.SELF_TEST:
+            check_nothing_lost(load, slow)
+
+
 @test("loss/memory-limiter-refuses-before-decoding", seconds=90)
 def limiter():
     """Over the limit requests are refused with a code that says try again, memory stays near the limit, and afterwards all goes on."""
