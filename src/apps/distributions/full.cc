@@ -8,8 +8,11 @@
 #include "exporters/otlp_grpc/factory.h"
 #include "exporters/otlp_http/factory.h"
 #include "extensions/health_check/factory.h"
+#include "processors/attributes/factory.h"
 #include "processors/batch/factory.h"
+#include "processors/filter/factory.h"
 #include "processors/memory_limiter/factory.h"
+#include "processors/resource/factory.h"
 #include "receivers/nop/factory.h"
 #include "receivers/otlp/factory.h"
 
@@ -20,6 +23,9 @@ collector::Factories FullDistribution() {
   f.push_back(receivers::nop::NewFactory());
   f.push_back(receivers::otlp::NewFactory());
   f.push_back(processors::batch::NewFactory());
+  f.push_back(processors::attributes::NewFactory());
+  f.push_back(processors::filter::NewFactory());
+  f.push_back(processors::resource::NewFactory());
   f.push_back(processors::memory_limiter::NewFactory());
   f.push_back(exporters::console::NewFactory());
   f.push_back(exporters::debug::NewFactory());

@@ -1,0 +1,33 @@
+#include "processors/filter/factory.h"
+
+#include "pipeline/edit_stage.h"
+#include "processors/filter/config.h"
+
+namespace naru::processors::filter {
+
+std::unique_ptr<pipeline::Factory> NewFactory() {
+  auto f = std::make_unique<pipeline::FactoryOf<Config>>();
+  f->kind = pipeline::Kind::kProcessor;
+  f->type = "filter";
+  f->module = "github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor v0.155.0";
+  f->summary = "removes records that match";
+  f->stability = {.traces = "alpha", .metrics = "alpha", .logs = "alpha", .profiles = ""};
+  f->processor = [](const Config& c, pipeline::ProcessorContext ctx) -> Result<std::unique_ptr<pipeline::Processor>> {
+    auto [include, exclude] = c.MatchFor(ctx.signal);
+    for (auto* match : {&include, &exclude}) {
+      if (!*match) continue;
+      if (std::string fault = (*match)->Fault(ctx.signal); !fault.empty())
+        return Fail(Code::kInvalidArgument, "{}", fault);
+    }
+    otlp::EditSpec spec;
+    if (auto keep = pipeline::MakeSelection(ctx.signal, include, exclude))
+      spec.drop = [keep](const otlp::RecordRef& r) { return !keep(r); };
+    auto program = otlp::EditProgram::Compile(ctx.signal, std::move(spec));
+    if (!program) return tl::unexpected(program.error());
+    return std::unique_ptr<pipeline::Processor>(
+        std::make_unique<pipeline::EditStage>(std::move(ctx), std::move(*program)));
+  };
+  return f;
+}
+
+}  // namespace naru::processors::filter
