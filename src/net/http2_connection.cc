@@ -118,13 +118,16 @@ class Http2Connection final : public Connection {
         }
       }
     }
+    Guard guard(*this);  // draining and sending may remove the connection
     if (calls_.empty()) {
       if (over(o.max_connection_idle, active_) || over(o.idle_timeout, active_)) Drain();
+      if (guard.gone) return true;
     }
     if (!aged_ && age_limit_ > Duration(0) && now - opened_ > age_limit_) {
       aged_ = true;
       aged_at_ = now;
       Drain();
+      if (guard.gone) return true;
     }
     if (aged_ && over(o.max_connection_age_grace, aged_at_)) return false;
     if (!ping_sent_ && o.keepalive_time > Duration(0) && now - active_ > o.keepalive_time) {
@@ -133,9 +136,7 @@ class Http2Connection final : public Connection {
       ping_at_ = now;
     }
     Resume();
-    Guard guard(*this);
     Send();
-    if (guard.gone) return true;  // Send has removed it
     return true;
   }
 
