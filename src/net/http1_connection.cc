@@ -43,24 +43,14 @@ class Http1Connection final : public Connection, public ServerCall {
     }
   }
 
-  void OnReadable() override {
-    bool gone = false;
-    gone_ = &gone;
-    Read();
-    if (!gone) gone_ = nullptr;
-  }
+  void OnReadable() override { Read(); }
 
   void OnWritable() override {
     if (!FlushOut()) return Close();
     if (out_empty()) AfterWrite();
   }
 
-  void Feed(std::string_view bytes) {
-    bool gone = false;
-    gone_ = &gone;
-    Process(bytes);
-    if (!gone) gone_ = nullptr;
-  }
+  void Feed(std::string_view bytes) { Process(bytes); }
 
   using ServerCall::Respond;
   Loop& loop() override { return *state_.loop; }
@@ -87,11 +77,8 @@ class Http1Connection final : public Connection, public ServerCall {
     out_ += "\r\n";
     if (!no_body && !head_request_) out_.append(body.view());
     if (in_process_) return;  // Process goes on when the call stack is back there
-    bool gone = false;
-    gone_ = &gone;
     if (!FlushOut()) return Close();
     if (out_empty()) AfterWrite();
-    if (!gone) gone_ = nullptr;
   }
 
   void RespondGrpc(const GrpcStatus& status, Slice, std::span<const Header>) override {
@@ -126,24 +113,37 @@ class Http1Connection final : public Connection, public ServerCall {
   enum ChunkState { kNone, kSize, kData, kDataEnd, kTrailer };
   static constexpr size_t kSkip = 256 << 10;
 
-  // True while this object lives on.
-  bool alive() const { return gone_ && !*gone_; }
+  // Knows whether the connection went away under the feet of a caller: answering may end it. Nests.
+  struct Guard {
+    explicit Guard(Http1Connection& c) : connection(c), outer(c.gone_) { c.gone_ = &gone; }
+    ~Guard() {
+      if (gone) {
+        if (outer) *outer = true;
+      } else {
+        connection.gone_ = outer;
+      }
+    }
+    Http1Connection& connection;
+    bool* outer;
+    bool gone = false;
+  };
   void End() { Close(); }
 
   void Read() {
     if (state_machine_ == kBody && handler_) {
       // Straight into the handler's memory: no copy in user space.
-      std::span<uint8_t> into = handler_->Reserve(remaining_);
+      Guard guard(*this);
+      std::shared_ptr<RequestHandler> handler = handler_;  // it may answer in any of these calls, and that drops ours
+      std::span<uint8_t> into = handler->Reserve(remaining_);
+      if (guard.gone) return;
       if (into.empty() || answered_) return Refused();
       IoResult r = stream_->Read(into.first(std::min(into.size(), remaining_)));
       if (r.kind == IoResult::kWouldBlock) return;
       if (r.kind != IoResult::kBytes) return End();
       remaining_ -= r.n;
-      handler_->Commit(r.n);
-      if (remaining_ == 0) {
-        BodyDone();
-        if (alive()) Process({});
-      }
+      handler->Commit(r.n);
+      if (!guard.gone && remaining_ == 0) BodyDone();
+      if (!guard.gone && remaining_ == 0) Process({});
       return;
     }
     if (!state_.read_buffer) state_.read_buffer = std::make_unique<uint8_t[]>(kReadBuffer);
@@ -158,6 +158,7 @@ class Http1Connection final : public Connection, public ServerCall {
   // Works through bytes that were read; what belongs to a request that cannot be looked at yet is kept in pending_.
   void Process(std::string_view bytes) {
     active_ = state_.loop->Now();
+    Guard guard(*this);
     for (;;) {
       if (bytes.empty() && !pending_.empty() && state_machine_ != kWait) {
         held_ = std::move(pending_);
@@ -166,7 +167,7 @@ class Http1Connection final : public Connection, public ServerCall {
       }
       in_process_ = true;
       bool more = Step(bytes);
-      if (!alive()) return;
+      if (guard.gone) return;
       in_process_ = false;
       if (!out_empty() && (answered_ || bytes.empty() || !more)) {
         if (!FlushOut()) return End();
@@ -361,8 +362,9 @@ class Http1Connection final : public Connection, public ServerCall {
 
   void Refused() {
     // Reserve refused: the handler has answered.
+    Guard guard(*this);
     if (!answered_) Respond(500, {}, Slice());
-    if (alive()) Process({});
+    if (!guard.gone) Process({});
   }
 
   bool Body(std::string_view& bytes) {
@@ -463,23 +465,14 @@ class Http1Connection final : public Connection, public ServerCall {
   }
 
   void AfterWrite() {
-    bool gone = false;
-    bool* outer = gone_;
-    gone_ = &gone;
-    if (answered_ && state_machine_ != kHead) {
-      if (state_machine_ != kWait && keep_alive_) {
-        // The rest of a refused body is read and thrown away.
-        stream_->WantRead(true);
-      } else {
-        state_machine_ = kWait;
-        if (NextRequest()) Process({});
-      }
+    if (!answered_ || state_machine_ == kHead) return;
+    if (state_machine_ != kWait && keep_alive_) {
+      // The rest of a refused body is read and thrown away.
+      stream_->WantRead(true);
+    } else {
+      state_machine_ = kWait;
+      if (NextRequest()) Process({});
     }
-    if (gone) {
-      if (outer) *outer = true;
-      return;
-    }
-    gone_ = outer;
   }
 
   State state_machine_ = kHead;
@@ -494,7 +487,7 @@ class Http1Connection final : public Connection, public ServerCall {
   bool keep_alive_ = true, http10_ = false, head_request_ = false, answered_ = false, expect_continue_ = false,
        closing_ = false;
   bool in_process_ = false;
-  bool* gone_ = nullptr;  // set while this is on the call stack
+  bool* gone_ = nullptr;  // the innermost Guard's, while one is on the call stack
   MonoTime head_since_{}, request_since_{};
 };
 
