@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 #include <fmt/core.h>
 
@@ -9,6 +11,10 @@
 #include "collector/service.h"
 #include "conf/feature_gates.h"
 #include "conf/resolve.h"
+#include "net/dialer.h"
+#include "net/epoll_loop.h"
+#include "net/http_client.h"
+#include "net/tls.h"
 
 namespace naru::apps {
 namespace {
@@ -32,12 +38,24 @@ Flags:
   -v, --version           version
 )";
 
+constexpr std::string_view kProfilesGate = "service.profilesSupport", kNoPipelinesGate = "service.AllowNoPipelines";
+
+// The gates that naru obeys; their ids and stages are the reference's.
+conf::FeatureGates KnownGates() {
+  conf::FeatureGates gates;
+  (void)gates.Register(
+      {std::string(kProfilesGate), conf::GateStage::kAlpha, "Pipelines of profiles are allowed", "v0.112.0", ""});
+  (void)gates.Register({std::string(kNoPipelinesGate), conf::GateStage::kAlpha,
+                        "A service without pipelines is allowed", "v0.122.0", ""});
+  return gates;
+}
+
 struct Args {
   std::string command;
   std::vector<std::string> uris, sets, gates, rest;
   std::string mode = "redacted", format = "yaml";
   bool validate = true, help = false, version = false;
-  conf::FeatureGates feature_gates;  // as the flags leave them
+  conf::FeatureGates feature_gates = KnownGates();  // as the flags leave them
 };
 
 // Flags may be written --x v, --x=v or -x v; they may stand before and after the command.
@@ -114,8 +132,59 @@ Result<std::string> ReadFile(const std::string& path) {
   return out;
 }
 
+// Reads a configuration over HTTP before anything else runs, or at a reload; at most 4 MiB within 30 seconds.
+Result<std::string> Fetch(const std::string& url) {
+  auto parsed = net::Url::Parse(url);
+  if (!parsed) return tl::unexpected(parsed.error());
+  net::EpollWorld world(1);
+  net::Loop& loop = *world.loops()[0];
+  net::StreamWrapper wrap;
+  if (parsed->scheme == "https") {
+    net::TlsSettings tls;
+    tls.server_name = parsed->host;
+    tls.alpn = {"http/1.1"};
+    auto context = net::TlsContext::Make(std::move(tls), false);
+    if (!context) return tl::unexpected(context.error());
+    wrap = [c = *context](net::Loop& l, std::unique_ptr<net::Stream> stream, Duration timeout, auto done) {
+      return c->Handshake(l, std::move(stream), timeout, std::move(done));
+    };
+  }
+  net::HttpClientOptions options;
+  options.scheme = parsed->scheme;
+  options.authority = parsed->Authority();
+  options.user_agent = "naru/" NARU_VERSION;
+  std::unique_ptr<net::HttpClient> client;
+  Result<std::string> out = Fail(Code::kInternal, "no answer");
+  loop.Post([&] {
+    client = std::make_unique<net::HttpClient>(
+        loop, options, net::MakeConnector(net::DialTarget{parsed->host, parsed->port, false, true}, std::move(wrap)));
+    net::ClientRequest request;
+    request.method = "GET";
+    request.path = parsed->path;
+    request.timeout = std::chrono::seconds(30);
+    client->Send(std::move(request), [&](Result<net::ClientResponse> got) {
+      if (!got) {
+        out = tl::unexpected(got.error());
+      } else if (got->status != 200) {
+        out = Fail(Code::kNotFound, "status code {}", got->status);
+      } else {
+        out = std::move(got->body);
+      }
+      loop.Post([&] {
+        client.reset();
+        world.Stop();
+      });
+    });
+  });
+  // At a reload this runs on a loop's thread: the small world gets one of its own.
+  std::thread thread([&] { world.Run(); });
+  thread.join();
+  return out;
+}
+
 conf::Sources WorldSources() {
   conf::Sources s;
+  s.fetch = Fetch;
   s.read_file = ReadFile;
   s.env = [](const std::string& name) -> std::optional<std::string> {
     const char* v = std::getenv(name.c_str());
@@ -142,12 +211,15 @@ class Loader {
     return conf::Resolve(uris, WorldSources(), merge);
   }
 
-  Result<std::shared_ptr<const collector::Plan>> Load() const {
+  /// With `faulty` even a configuration that has faults, as far as it can be read.
+  Result<std::shared_ptr<const collector::Plan>> Load(bool faulty = false) const {
     auto doc = Document();
     if (!doc) return tl::unexpected(doc.error());
     conf::Issues issues;
-    auto plan = std::make_shared<collector::Plan>(collector::MakePlan(*doc, factories_, issues));
-    if (!issues.empty()) {
+    auto plan = std::make_shared<collector::Plan>(collector::MakePlan(
+        *doc, factories_, issues,
+        {args_.feature_gates.Enabled(kProfilesGate), args_.feature_gates.Enabled(kNoPipelinesGate)}));
+    if (!issues.empty() && !faulty) {
       std::string all = issues.ToString();
       all.pop_back();
       return Fail(Code::kInvalidArgument, "invalid configuration:\n{}", all);
@@ -188,8 +260,13 @@ void PrintComponents(const std::string& program, const collector::Factories& fac
       if (kind == Kind::kExtension) {
         line("extension", f->stability.extension);
       } else if (kind == Kind::kConnector) {
-        for (auto& [from, to] : f->stability.pairs)
-          line(fmt::format("{}-to-{}", otlp::Names(from).name, otlp::Names(to).name), "beta");
+        for (auto from : {otlp::Signal::kLogs, otlp::Signal::kMetrics, otlp::Signal::kTraces}) {
+          for (auto to : {otlp::Signal::kLogs, otlp::Signal::kMetrics, otlp::Signal::kTraces}) {
+            bool has = std::find(f->stability.pairs.begin(), f->stability.pairs.end(), std::make_pair(from, to)) !=
+                       f->stability.pairs.end();
+            line(fmt::format("{}-to-{}", otlp::Names(from).name, otlp::Names(to).name), has ? "beta" : "");
+          }
+        }
       } else {
         line("logs", f->stability.logs);
         line("metrics", f->stability.metrics);
@@ -268,12 +345,12 @@ conf::Value WholeSchema(const collector::Factories& factories) {
   return root;
 }
 
-conf::Value DumpPlan(const collector::Plan& plan) {
+conf::Value DumpPlan(const collector::Plan& plan, bool secrets) {
   using conf::Value;
   Value root = Value::MakeMap();
   auto section = [&](const char* name, const collector::ComponentPlans& plans) {
     Value m = Value::MakeMap();
-    for (auto& [id, c] : plans) m.Set(id, c.config->Dump());
+    for (auto& [id, c] : plans) m.Set(id, c.config->Dump(secrets));
     root.Set(name, std::move(m));
   };
   section("receivers", plan.receivers);
@@ -297,7 +374,7 @@ conf::Value DumpPlan(const collector::Plan& plan) {
   Value service = Value::MakeMap();
   service.Set("extensions", list(plan.service_extensions));
   service.Set("pipelines", std::move(pipelines));
-  service.Set("telemetry", conf::Dump(plan.telemetry));
+  service.Set("telemetry", conf::Dump(plan.telemetry, secrets));
   root.Set("service", std::move(service));
   return root;
 }
@@ -334,26 +411,23 @@ int CollectorMain(const std::string& program, const std::vector<std::string>& ar
   Loader loader(*args, factories);
   if (args->command == "validate") {
     auto plan = loader.Load();
-    return plan ? 0 : Error(plan.error().message);
+    if (!plan) return Error(plan.error().message);
+    // What only the making of a component finds (a match that a signal does not have, say) is found by making it.
+    collector::ServiceOptions options;
+    options.factories = &factories;
+    options.loops = 1;
+    collector::Service service(std::move(options), *plan);
+    Status s = service.Check();
+    return s ? 0 : Error(s.error().message);
   }
   if (args->command == "print-config") {
     if (args->mode != "redacted" && args->mode != "unredacted")
       return Error(fmt::format("invalid mode: {} (redacted, unredacted)", args->mode));
     if (args->format != "yaml" && args->format != "json")
       return Error(fmt::format("invalid format: {} (yaml, json)", args->format));
-    conf::Value out;
-    if (args->mode == "unredacted") {
-      auto doc = loader.Document();
-      if (!doc) return Error(doc.error().message);
-      if (args->validate) {
-        if (auto plan = loader.Load(); !plan) return Error(plan.error().message);
-      }
-      out = std::move(*doc);
-    } else {
-      auto plan = loader.Load();
-      if (!plan) return Error(plan.error().message);
-      out = DumpPlan(**plan);
-    }
+    auto plan = loader.Load(!args->validate);
+    if (!plan) return Error(plan.error().message);
+    conf::Value out = DumpPlan(**plan, args->mode == "unredacted");
     std::string text = args->format == "yaml" ? conf::ToYaml(out) : conf::ToPrettyJson(out) + "\n";
     std::fwrite(text.data(), 1, text.size(), stdout);
     return 0;

@@ -49,8 +49,8 @@ std::string Join(const std::vector<std::string>& v) {
 
 class Planner {
  public:
-  Planner(const Factories& factories, conf::Issues& issues, Plan& plan)
-      : factories_(factories), issues_(issues), plan_(plan) {}
+  Planner(const Factories& factories, conf::Issues& issues, Plan& plan, const PlanOptions& options)
+      : factories_(factories), issues_(issues), plan_(plan), options_(options) {}
 
   void Run(const conf::Value& doc) {
     if (doc.is_null()) {
@@ -176,6 +176,7 @@ class Planner {
 
   void Pipelines(const conf::Value& service) {
     const conf::Value* pipelines = service.Find("pipelines");
+    if (options_.no_pipelines && (!pipelines || pipelines->map().empty())) return;
     if (!pipelines || !pipelines->is_map() || pipelines->map().empty()) {
       issues_.Add(pipelines ? *pipelines : service, "service::pipelines", "service must have at least one pipeline");
       return;
@@ -190,6 +191,12 @@ class Planner {
             fmt::format(
                 "unknown signal \"{}\": a pipeline is named traces, metrics, logs or profiles, with /name behind it",
                 id));
+        continue;
+      }
+      if (*signal == pipeline::Signal::kProfiles && !options_.profiles) {
+        issues_.Add(value, path,
+                    "pipeline telemetry signal \"profiles\" is not supported: it is behind the feature gate "
+                    "service.profilesSupport (--feature-gates=service.profilesSupport)");
         continue;
       }
       PipelinePlan p;
@@ -286,6 +293,7 @@ class Planner {
     }
     // A cycle of pipelines through connectors would turn data round for ever.
     std::map<std::string, int> state;
+    std::string through;
     std::function<bool(const PipelinePlan&)> cyclic = [&](const PipelinePlan& p) {
       int& s = state[p.id];
       if (s) return s == 1;
@@ -293,7 +301,10 @@ class Planner {
       for (auto& e : p.exporters) {
         if (!plan_.connectors.count(e)) continue;
         for (auto& q : plan_.pipelines) {
-          if (Has(q.receivers, e) && cyclic(q)) return true;
+          if (!Has(q.receivers, e) || !cyclic(q)) continue;
+          through =
+              fmt::format("connector \"{}\" ({} to {})", e, p.id, q.id) + (through.empty() ? "" : " -> ") + through;
+          return true;
         }
       }
       state[p.id] = 2;
@@ -301,8 +312,7 @@ class Planner {
     };
     for (auto& p : plan_.pipelines) {
       if (cyclic(p)) {
-        issues_.Add(at, "service::pipelines::" + p.id,
-                    "cycle detected: the pipeline feeds itself through its connectors");
+        issues_.Add(at, "service::pipelines::" + p.id, "cycle detected: " + through);
         return;
       }
     }
@@ -311,13 +321,15 @@ class Planner {
   const Factories& factories_;
   conf::Issues& issues_;
   Plan& plan_;
+  const PlanOptions& options_;
 };
 
 }  // namespace
 
-Plan MakePlan(const conf::Value& document, const Factories& factories, conf::Issues& issues) {
+Plan MakePlan(const conf::Value& document, const Factories& factories, conf::Issues& issues,
+              const PlanOptions& options) {
   Plan plan;
-  Planner(factories, issues, plan).Run(document);
+  Planner(factories, issues, plan, options).Run(document);
   for (auto& w : issues.warnings()) plan.notices.push_back(w.ToString());
   return plan;
 }

@@ -41,8 +41,15 @@ struct Plan {
   std::vector<std::string> notices;
 };
 
+/// What feature gates allow.
+struct PlanOptions {
+  bool profiles = false;      // service.profilesSupport
+  bool no_pipelines = false;  // service.AllowNoPipelines
+};
+
 /// Checks a resolved document against the factories. On failure `issues` has every error, and the Plan is not to be
 /// used.
-Plan MakePlan(const conf::Value& document, const Factories& factories, conf::Issues& issues);
+Plan MakePlan(const conf::Value& document, const Factories& factories, conf::Issues& issues,
+              const PlanOptions& options = {});
 
 }  // namespace naru::collector

@@ -97,6 +97,11 @@ void FromLedger(Families& out, const pipeline::Ledger::Line& l) {
     out.Add("otelcol_processor_memory_limiter_refused_" + noun, "Items refused by the memory limiter.",
             "{" + noun + "}", K::kCounter, {{"processor", o.id}}, v);
   }
+  if (o.kind == "processor" && l.entry == Entry::kFiltered && o.id.substr(0, o.id.find('/')) == "filter") {
+    std::string what = o.signal == "traces" ? "spans" : o.signal == "logs" ? "logs" : "datapoints";
+    out.Add("otelcol_processor_filter_" + what + "_filtered", "Items removed by the filter processor.", "1",
+            K::kCounter, {{"filter", o.id}}, v);
+  }
   // The ledger itself: what the equations are made of.
   Attributes a = {
       {"kind", o.kind}, {"id", o.id}, {"signal", o.signal}, {"entry", std::string(pipeline::EntryName(l.entry))}};

@@ -114,6 +114,11 @@ Status Service::Run() {
   return result_;
 }
 
+Status Service::Check() {
+  Graph graph(*this, log_);
+  return graph.Build(plan_, nullptr);
+}
+
 void Service::Begin() {
   for (auto& n : plan_->notices) log_.Warn(n);
   log_.Info(fmt::format("Starting {}...", options_.command),

@@ -36,6 +36,8 @@ class Service final : public pipeline::Host {
 
   /// Runs until SIGTERM or SIGINT, or a fatal status. The error is why it could not start, or the fatal one.
   Status Run();
+  /// Makes every component and starts none: what is wrong beyond the configuration's form. Instead of Run().
+  Status Check();
   /// Begins an orderly stop. Any thread.
   void Stop();
 

@@ -20,7 +20,7 @@ class BoolType final : public Type {
     if (!v.is_null() && !v.is_bool()) return Mismatch(v, "true or false", issues);
     *static_cast<bool*>(out) = v.is_bool() && v.bool_value();
   }
-  Value Dump(const void* in) const override { return Value::Bool(*static_cast<const bool*>(in)); }
+  Value Dump(const void* in, bool) const override { return Value::Bool(*static_cast<const bool*>(in)); }
   std::string Name() const override { return "bool"; }
   Value Schema() const override { return SchemaOf("boolean"); }
 };
@@ -54,7 +54,9 @@ class IntType final : public Type {
     }
     *static_cast<I*>(out) = static_cast<I>(i);
   }
-  Value Dump(const void* in) const override { return Value::Int(static_cast<int64_t>(*static_cast<const I*>(in))); }
+  Value Dump(const void* in, bool) const override {
+    return Value::Int(static_cast<int64_t>(*static_cast<const I*>(in)));
+  }
   std::string Name() const override { return "int"; }
   Value Schema() const override { return SchemaOf("integer"); }
 };
@@ -65,7 +67,7 @@ class DoubleType final : public Type {
     if (!v.is_null() && !v.is_int() && !v.is_double()) return Mismatch(v, "a number", issues);
     *static_cast<double*>(out) = v.is_null() ? 0 : v.is_int() ? static_cast<double>(v.int_value()) : v.double_value();
   }
-  Value Dump(const void* in) const override { return Value::Double(*static_cast<const double*>(in)); }
+  Value Dump(const void* in, bool) const override { return Value::Double(*static_cast<const double*>(in)); }
   std::string Name() const override { return "float"; }
   Value Schema() const override { return SchemaOf("number"); }
 };
@@ -81,7 +83,7 @@ class StringType final : public Type {
       Mismatch(v, "a string (put quotes around it)", issues);
     }
   }
-  Value Dump(const void* in) const override { return Value::String(*static_cast<const std::string*>(in)); }
+  Value Dump(const void* in, bool) const override { return Value::String(*static_cast<const std::string*>(in)); }
   std::string Name() const override { return "string"; }
   Value Schema() const override { return SchemaOf("string"); }
 };
@@ -97,8 +99,9 @@ class SecretType final : public Type {
       issues.Add(v, "", fmt::format("expected a string (put quotes around it), got {}", v.KindName()));
     }
   }
-  Value Dump(const void* in) const override {
-    return Value::String(static_cast<const Secret*>(in)->empty() ? "" : "[REDACTED]");
+  Value Dump(const void* in, bool secrets) const override {
+    auto& secret = *static_cast<const Secret*>(in);
+    return Value::String(secret.empty() || secrets ? secret.value() : "[REDACTED]");
   }
   std::string Name() const override { return "string (secret)"; }
   Value Schema() const override { return SchemaOf("string"); }
@@ -115,7 +118,9 @@ class DurationType final : public Type {
     if (!d) return Mismatch(v, "a duration such as 5s, 200ms or 1h30m", issues);
     *static_cast<Duration*>(out) = *d;
   }
-  Value Dump(const void* in) const override { return Value::String(FormatDuration(*static_cast<const Duration*>(in))); }
+  Value Dump(const void* in, bool) const override {
+    return Value::String(FormatDuration(*static_cast<const Duration*>(in)));
+  }
   std::string Name() const override { return "duration"; }
   Value Schema() const override {
     Value s = Value::MakeMap();
@@ -160,9 +165,10 @@ class HeaderMapType final : public Type {
       h.entries.emplace_back(*name->AsText(), std::move(s));
     }
   }
-  Value Dump(const void* in) const override {
+  Value Dump(const void* in, bool secrets) const override {
     Value m = Value::MakeMap();
-    for (auto& [k, v] : static_cast<const HeaderMap*>(in)->entries) m.Set(k, Value::String("[REDACTED]"));
+    for (auto& [k, v] : static_cast<const HeaderMap*>(in)->entries)
+      m.Set(k, Value::String(secrets ? v.value() : "[REDACTED]"));
     return m;
   }
   std::string Name() const override { return "map of string (secret)"; }
@@ -180,7 +186,7 @@ class HeaderMapType final : public Type {
 class AnyType final : public Type {
  public:
   void Decode(const Value& v, void* out, Issues&) const override { *static_cast<Value*>(out) = v; }
-  Value Dump(const void* in) const override { return *static_cast<const Value*>(in); }
+  Value Dump(const void* in, bool) const override { return *static_cast<const Value*>(in); }
   std::string Name() const override { return "any"; }
   Value Schema() const override { return Value::MakeMap(); }
 };

@@ -168,10 +168,10 @@ void StructType::Check(const void* in, Issues& issues) const {
   Validate(in, issues);
 }
 
-Value StructType::Dump(const void* in) const {
+Value StructType::Dump(const void* in, bool secrets) const {
   Value out = Value::MakeMap();
   for (auto& f : fields_) {
-    if (!f.ignored) out.Set(f.name, f.type->Dump(static_cast<const char*>(in) + f.offset));
+    if (!f.ignored) out.Set(f.name, f.type->Dump(static_cast<const char*>(in) + f.offset, secrets));
   }
   return out;
 }
@@ -225,9 +225,9 @@ void ListType::Check(const void* in, Issues& issues) const {
   }
 }
 
-Value ListType::Dump(const void* in) const {
+Value ListType::Dump(const void* in, bool secrets) const {
   Value out = Value::MakeList();
-  for (size_t i = 0; i < ops_.size(in); ++i) out.list().push_back(item_.Dump(ops_.at(in, i)));
+  for (size_t i = 0; i < ops_.size(in); ++i) out.list().push_back(item_.Dump(ops_.at(in, i), secrets));
   return out;
 }
 
@@ -253,9 +253,9 @@ void MapType::Check(const void* in, Issues& issues) const {
   });
 }
 
-Value MapType::Dump(const void* in) const {
+Value MapType::Dump(const void* in, bool secrets) const {
   Value out = Value::MakeMap();
-  ops_.each(in, [&](const std::string& k, const void* v) { out.Set(k, item_.Dump(v)); });
+  ops_.each(in, [&](const std::string& k, const void* v) { out.Set(k, item_.Dump(v, secrets)); });
   return out;
 }
 
@@ -293,9 +293,9 @@ void OptionalType::Check(const void* in, Issues& issues) const {
   if (const void* item = ops_.get(in)) item_.Check(item, issues);
 }
 
-Value OptionalType::Dump(const void* in) const {
+Value OptionalType::Dump(const void* in, bool secrets) const {
   const void* item = ops_.get(in);
-  return item ? item_.Dump(item) : Value();
+  return item ? item_.Dump(item, secrets) : Value();
 }
 
 void EnumType::Decode(const Value& v, void* out, Issues& issues) const {
@@ -314,7 +314,7 @@ void EnumType::Decode(const Value& v, void* out, Issues& issues) const {
              fmt::format("\"{}\" is not one of {}{}", text->substr(0, 80), List(", "), DidYouMean(*text, known)));
 }
 
-Value EnumType::Dump(const void* in) const {
+Value EnumType::Dump(const void* in, bool) const {
   int64_t value = get_(in);
   for (auto& n : names_) {
     if (n.second == value) return Value::String(n.first);

@@ -157,7 +157,8 @@ class Type {
   virtual void Decode(const Value& v, void* out, Issues& issues) const = 0;
   /// Validates a value that no document mentions.
   virtual void Check(const void* /*in*/, Issues& /*issues*/) const {}
-  virtual Value Dump(const void* in) const = 0;
+  /// What `in` holds; with `secrets` even what is to stay hidden.
+  virtual Value Dump(const void* in, bool secrets) const = 0;
   /// For tables: "bool", "duration", "list of string".
   virtual std::string Name() const = 0;
   /// JSON schema (draft 2020-12) of a value of this type.
@@ -183,7 +184,7 @@ class StructType : public Type {
   const FieldInfo* FindField(std::string_view key) const;
   void Decode(const Value& v, void* out, Issues& issues) const override;
   void Check(const void* in, Issues& issues) const override;
-  Value Dump(const void* in) const override;
+  Value Dump(const void* in, bool secrets) const override;
   std::string Name() const override { return "map"; }
   Value Schema() const override;
   const StructType* AsStruct() const override { return this; }
@@ -302,7 +303,7 @@ class ListType final : public Type {
   ListType(const Type& item, Ops ops, bool of_strings) : item_(item), ops_(ops), of_strings_(of_strings) {}
   void Decode(const Value& v, void* out, Issues& issues) const override;
   void Check(const void* in, Issues& issues) const override;
-  Value Dump(const void* in) const override;
+  Value Dump(const void* in, bool secrets) const override;
   std::string Name() const override { return "list of " + item_.Name(); }
   const Type* Item() const override { return &item_; }
   bool IsList() const override { return true; }
@@ -323,7 +324,7 @@ class MapType final : public Type {
   MapType(const Type& item, Ops ops) : item_(item), ops_(ops) {}
   void Decode(const Value& v, void* out, Issues& issues) const override;
   void Check(const void* in, Issues& issues) const override;
-  Value Dump(const void* in) const override;
+  Value Dump(const void* in, bool secrets) const override;
   std::string Name() const override { return "map of " + item_.Name(); }
   const Type* Item() const override { return &item_; }
   Value Schema() const override;
@@ -344,7 +345,7 @@ class OptionalType final : public Type {
   OptionalType(const Type& item, Ops ops, bool section) : item_(item), ops_(ops), section_(section) {}
   void Decode(const Value& v, void* out, Issues& issues) const override;
   void Check(const void* in, Issues& issues) const override;
-  Value Dump(const void* in) const override;
+  Value Dump(const void* in, bool secrets) const override;
   std::string Name() const override { return item_.Name(); }
   Value Schema() const override { return item_.Schema(); }
   const StructType* AsStruct() const override { return item_.AsStruct(); }
@@ -361,7 +362,7 @@ class EnumType final : public Type {
   EnumType(Names names, bool ignore_case, int64_t (*get)(const void*), void (*set)(void*, int64_t))
       : names_(std::move(names)), ignore_case_(ignore_case), get_(get), set_(set) {}
   void Decode(const Value& v, void* out, Issues& issues) const override;
-  Value Dump(const void* in) const override;
+  Value Dump(const void* in, bool secrets) const override;
   std::string Name() const override;
   Value Schema() const override;
 
@@ -477,8 +478,8 @@ void Decode(const Value& v, T& out, Issues& issues) {
 
 /// The effective configuration, secrets hidden.
 template <class T>
-Value Dump(const T& in) {
-  return TypeOf<T>().Dump(&in);
+Value Dump(const T& in, bool secrets = false) {
+  return TypeOf<T>().Dump(&in, secrets);
 }
 
 /// A Markdown table of the keys of `type` with their defaults (a Dump), nested keys as `a::b`.

@@ -182,7 +182,7 @@ void Shared::Take(Batch&& batch) {
           Error{Code::kResourceExhausted, false, Duration{0}, "too many batcher metadata-value combinations"});
     }
     combinations.fetch_add(1);
-    cardinality->Set(static_cast<int64_t>(combinations.load()));
+    cardinality->Add(1);
     it = l.gatherings.emplace(key, Gathering()).first;
     if (!options.metadata_keys.empty()) it->second.now.client = batch.client();
   }

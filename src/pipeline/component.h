@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -44,8 +45,15 @@ class Host {
   /// Something happened that the collector's status should show (health_check, zpages, events); `fatal` asks for a
   /// shutdown.
   virtual void ReportStatus(std::string_view component, const Error& error, bool fatal) = 0;
+  /// Asks receivers to keep who sent each request (ClientInfo), whatever include_metadata says: for from_context. Any
+  /// thread.
+  void WantClientInfo() { client_info_.store(true, std::memory_order_relaxed); }
+  bool client_info_wanted() const { return client_info_.load(std::memory_order_relaxed); }
   /// "naru/0.1.0 (linux/amd64)": what exporters send as user agent.
   virtual const std::string& user_agent() const = 0;
+
+ private:
+  std::atomic<bool> client_info_{false};
 };
 
 /// One T a loop. get() is for the loop's own thread. T is made at first use by the factory function.

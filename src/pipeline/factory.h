@@ -24,8 +24,8 @@ class AnyConfig {
   virtual ~AnyConfig() = default;
   /// Strict; adds every error to `issues`.
   virtual void Decode(const conf::Value& value, conf::Issues& issues) = 0;
-  /// The effective configuration, secrets hidden.
-  virtual conf::Value Dump() const = 0;
+  /// The effective configuration, secrets hidden unless asked for.
+  virtual conf::Value Dump(bool secrets = false) const = 0;
 };
 
 /// A configuration struct behind AnyConfig.
@@ -34,7 +34,7 @@ class ConfigOf final : public AnyConfig {
  public:
   C value{};
   void Decode(const conf::Value& v, conf::Issues& issues) override { conf::Decode(v, value, issues); }
-  conf::Value Dump() const override { return conf::Dump(value); }
+  conf::Value Dump(bool secrets) const override { return conf::Dump(value, secrets); }
 };
 
 /// Stability of a component for a signal, in the reference's words ("stable", "beta", "alpha", "development",

@@ -88,7 +88,13 @@ std::string MatchConfig::Fault(Signal signal) const {
     if (metric_names.empty() && resources.empty())
       return "at least one of \"metric_names\" or \"resources\" field must be specified";
   }
-  if (match_type != "strict" && !regexp_type)
+  auto valued = [](const std::vector<MatchAttribute>& list) {
+    return std::any_of(list.begin(), list.end(), [](auto& a) { return a.value && !a.value->is_null(); });
+  };
+  bool compares = !services.empty() || !span_names.empty() || !log_bodies.empty() || !log_severity_texts.empty() ||
+                  !metric_names.empty() || !span_kinds.empty() || !libraries.empty() || valued(attributes) ||
+                  valued(resources);
+  if (compares && match_type != "strict" && !regexp_type)
     return fmt::format("unrecognized match_type: '{}', valid types are: [regexp strict]", match_type);
   for (auto* list : {&attributes, &resources}) {
     for (auto& a : *list) {

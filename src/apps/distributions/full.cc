@@ -7,6 +7,10 @@
 #include "exporters/nop/factory.h"
 #include "exporters/otlp_grpc/factory.h"
 #include "exporters/otlp_http/factory.h"
+#include "extensions/basicauth/factory.h"
+#include "extensions/bearertokenauth/factory.h"
+#include "extensions/file_storage/factory.h"
+#include "extensions/headers_setter/factory.h"
 #include "extensions/health_check/factory.h"
 #include "processors/attributes/factory.h"
 #include "processors/batch/factory.h"
@@ -33,6 +37,10 @@ collector::Factories FullDistribution() {
   f.push_back(exporters::nop::NewFactory());
   f.push_back(exporters::otlp_grpc::NewFactory());
   f.push_back(exporters::otlp_http::NewFactory());
+  f.push_back(extensions::basicauth::NewFactory());
+  f.push_back(extensions::bearertokenauth::NewFactory());
+  f.push_back(extensions::file_storage::NewFactory());
+  f.push_back(extensions::headers_setter::NewFactory());
   f.push_back(extensions::health_check::NewFactory());
   f.push_back(connectors::forward::NewFactory());
   return f;

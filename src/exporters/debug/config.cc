@@ -10,7 +10,8 @@ void Config::Describe(conf::Struct<Config>& s) {
   s.Field("sampling_thereafter", &Config::sampling_thereafter, "then one batch of so many is printed");
   s.Field("use_internal_logger", &Config::use_internal_logger,
           "print through naru's own log; else bare text to output_paths");
-  s.Field("output_paths", &Config::output_paths, "files, `stdout` or `stderr` (without the internal logger)");
+  s.Field("output_paths", &Config::output_paths,
+          "files, `stdout` or `stderr` (without the internal logger); standard output by default");
   s.Field("sending_queue", &Config::queue, "queue before printing; off by default");
 }
 
@@ -21,7 +22,7 @@ void Config::Validate(conf::Issues& issues) const {
   if (!ok)
     issues.Add("verbosity",
                fmt::format("verbosity level \"{}\" is not supported (basic, normal, detailed)", verbosity));
-  if (use_internal_logger && output_paths != std::vector<std::string>{"stdout"}) {
+  if (use_internal_logger && !output_paths.empty() && output_paths != std::vector<std::string>{"stdout"}) {
     issues.Add("output_paths", "output_paths requires use_internal_logger to be false");
   }
 }

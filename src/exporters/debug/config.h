@@ -12,7 +12,7 @@ struct Config {
   int64_t sampling_initial = 2;
   int64_t sampling_thereafter = 1;
   bool use_internal_logger = true;
-  std::vector<std::string> output_paths = {"stdout"};
+  std::vector<std::string> output_paths;  // empty: stdout
   pipeline::QueueConfig queue;
   Config() { queue.enabled = false; }
   static void Describe(conf::Struct<Config>& s);

@@ -22,6 +22,7 @@ DebugExporter::~DebugExporter() {
 
 Status DebugExporter::Start(pipeline::Host&) {
   if (config_.use_internal_logger) return {};
+  if (config_.output_paths.empty()) fds_.push_back(1);
   for (auto& path : config_.output_paths) {
     if (path == "stdout" || path == "stderr") {
       fds_.push_back(path == "stdout" ? 1 : 2);

@@ -37,6 +37,9 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
       if (std::string fault = (*match)->Fault(ctx.signal); !fault.empty())
         return Fail(Code::kInvalidArgument, "{}: {}", name, fault);
     }
+    for (auto& a : c.actions) {
+      if (!a.from_context.empty()) ctx.host->WantClientInfo();
+    }
     otlp::EditSpec spec;
     spec.record = pipeline::CompileActions(c.actions);
     spec.select = pipeline::MakeSelection(ctx.signal, c.include, c.exclude);

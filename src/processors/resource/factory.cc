@@ -28,6 +28,9 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
   f->summary = "sets, changes and removes attributes of resources";
   f->stability = {.traces = "beta", .metrics = "beta", .logs = "beta", .profiles = "development"};
   f->processor = [](const Config& c, pipeline::ProcessorContext ctx) -> Result<std::unique_ptr<pipeline::Processor>> {
+    for (auto& a : c.attributes) {
+      if (!a.from_context.empty()) ctx.host->WantClientInfo();
+    }
     otlp::EditSpec spec;
     spec.resource = pipeline::CompileActions(c.attributes);
     spec.hash = [](std::string_view bytes) { return wire::Sha256Hex(bytes); };

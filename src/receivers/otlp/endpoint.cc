@@ -128,7 +128,8 @@ std::shared_ptr<net::RequestHandler> Endpoint::OnRequest(const net::RequestHead&
 }
 
 Result<std::shared_ptr<const pipeline::ClientInfo>> Endpoint::Client(const net::RequestHead& head) {
-  if (!auth_ && !include_metadata_) return std::shared_ptr<const pipeline::ClientInfo>();
+  if (!auth_ && !include_metadata_ && !context_.host->client_info_wanted())
+    return std::shared_ptr<const pipeline::ClientInfo>();
   auto info = std::make_shared<pipeline::ClientInfo>();
   info->address = head.peer->ToString();
   if (include_metadata_) {

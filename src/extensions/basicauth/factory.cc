@@ -1,0 +1,158 @@
+#include "extensions/basicauth/factory.h"
+
+#include <crypt.h>
+
+#include <cstdio>
+#include <map>
+
+#include "wire/hash.h"
+
+namespace naru::extensions::basicauth {
+namespace {
+
+struct Htpasswd {
+  std::string file;
+  conf::Secret inline_text;
+  static void Describe(conf::Struct<Htpasswd>& s) {
+    s.Field("file", &Htpasswd::file, "an htpasswd file");
+    s.Field("inline", &Htpasswd::inline_text, "its lines here; these win over the file's");
+  }
+};
+struct ClientLogin {
+  std::string username;
+  conf::Secret password;
+  std::string username_file, password_file;
+  static void Describe(conf::Struct<ClientLogin>& s) {
+    s.Field("username", &ClientLogin::username, "user to log in as");
+    s.Field("password", &ClientLogin::password, "its password");
+    s.Field("username_file", &ClientLogin::username_file, "file with the user; read again for every request");
+    s.Field("password_file", &ClientLogin::password_file, "file with the password; read again for every request");
+  }
+};
+struct Config {
+  conf::Optional<Htpasswd> htpasswd;
+  conf::Optional<ClientLogin> client_auth;
+  static void Describe(conf::Struct<Config>& s) {
+    s.Field("htpasswd", &Config::htpasswd, "users that may send (receivers)");
+    s.Field("client_auth", &Config::client_auth, "login of requests that are sent (exporters)");
+  }
+  void Validate(conf::Issues& issues) const {
+    if (htpasswd && client_auth) issues.Add("", "only one of htpasswd or client_auth can be specified");
+    if (!htpasswd && !client_auth) issues.Add("", "no credential source: htpasswd or client_auth must be specified");
+    if (htpasswd && htpasswd->file.empty() && htpasswd->inline_text.empty())
+      issues.Add("htpasswd", "no credential source: give file or inline");
+  }
+};
+
+Result<std::string> ReadFile(const std::string& path) {
+  FILE* f = std::fopen(path.c_str(), "re");
+  if (!f) return Fail(Code::kFailedPrecondition, "cannot open {}", path);
+  std::string out;
+  char buffer[4096];
+  size_t n;
+  while ((n = std::fread(buffer, 1, sizeof buffer, f)) > 0 && out.size() < (4u << 20)) out.append(buffer, n);
+  std::fclose(f);
+  while (!out.empty() && (out.back() == '\n' || out.back() == '\r')) out.pop_back();
+  return out;
+}
+
+// Compares in a time that does not depend on where the texts differ.
+bool SameSecret(std::string_view a, std::string_view b) {
+  unsigned char diff = a.size() == b.size() ? 0 : 1;
+  for (size_t i = 0; i < a.size(); ++i)
+    diff = static_cast<unsigned char>(diff | (a[i] ^ (b.empty() ? 0 : b[i % b.size()])));
+  return diff == 0;
+}
+
+bool PasswordMatches(const std::string& stored, const std::string& password) {
+  if (stored.rfind("{SHA}", 0) == 0) {
+    std::string hex = wire::Sha1Hex(password);
+    auto raw = wire::HexDecode(hex);
+    return raw && SameSecret(wire::Base64Encode(*raw), stored.substr(5));
+  }
+  if (stored.rfind("$2", 0) == 0 || stored.rfind("$5$", 0) == 0 || stored.rfind("$6$", 0) == 0 ||
+      stored.rfind("$1$", 0) == 0 || stored.rfind("$y$", 0) == 0) {
+    crypt_data data{};
+    const char* made = crypt_r(password.c_str(), stored.c_str(), &data);
+    return made && made[0] != '*' && SameSecret(made, stored);
+  }
+  return SameSecret(password, stored);
+}
+
+class BasicAuth final : public pipeline::Extension, public pipeline::ServerAuth, public pipeline::ClientAuth {
+ public:
+  explicit BasicAuth(const Config& c) : config_(c) {}
+
+  Status Start(pipeline::Host&) override {
+    if (!config_.htpasswd) return {};
+    std::string text;
+    if (!config_.htpasswd->file.empty()) {
+      auto file = ReadFile(config_.htpasswd->file);
+      if (!file) return Fail(Code::kFailedPrecondition, "read htpasswd file: {}", file.error().message);
+      text = *file;
+    }
+    text += "\n" + config_.htpasswd->inline_text.value();
+    for (size_t at = 0; at < text.size();) {
+      size_t eol = std::min(text.find('\n', at), text.size());
+      std::string line = text.substr(at, eol - at);
+      at = eol + 1;
+      while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+      while (!line.empty() && line.front() == ' ') line.erase(0, 1);
+      size_t colon = line.find(':');
+      if (line.empty() || line[0] == '#' || colon == std::string::npos) continue;
+      users_[line.substr(0, colon)] = line.substr(colon + 1);
+    }
+    return {};
+  }
+
+  pipeline::ServerAuth* server_auth() override { return config_.htpasswd ? this : nullptr; }
+  pipeline::ClientAuth* client_auth() override { return config_.client_auth ? this : nullptr; }
+
+  Result<std::map<std::string, std::string, std::less<>>> Authenticate(const Header& header) override {
+    std::string_view value = header("authorization");
+    if (value.empty()) return Fail(Code::kUnauthenticated, "no basic auth provided");
+    static constexpr std::string_view kScheme = "basic ";
+    bool basic = value.size() > kScheme.size();
+    for (size_t i = 0; basic && i < kScheme.size(); ++i) basic = (value[i] | 0x20) == kScheme[i];
+    if (!basic) return Fail(Code::kUnauthenticated, "invalid authorization scheme prefix");
+    std::string raw(value.substr(kScheme.size()));
+    auto text = wire::Base64Decode(raw);
+    size_t colon = text ? text->find(':') : std::string::npos;
+    if (colon == std::string::npos) return Fail(Code::kUnauthenticated, "invalid authorization format");
+    std::string user = text->substr(0, colon), password = text->substr(colon + 1);
+    auto it = users_.find(user);
+    if (it == users_.end() || !PasswordMatches(it->second, password))
+      return Fail(Code::kUnauthenticated, "invalid credentials");
+    return std::map<std::string, std::string, std::less<>>{{"username", user}, {"raw", raw}};
+  }
+
+  std::vector<std::pair<std::string, std::string>> Headers(const pipeline::ClientInfo*) override {
+    auto& c = *config_.client_auth;
+    std::string user = c.username, password = c.password.value();
+    if (!c.username_file.empty()) user = ReadFile(c.username_file).value_or(user);
+    if (!c.password_file.empty()) password = ReadFile(c.password_file).value_or(password);
+    return {{"authorization", "Basic " + wire::Base64Encode(user + ":" + password)}};
+  }
+
+ private:
+  Config config_;
+  std::map<std::string, std::string> users_;  // read-only after Start
+};
+
+}  // namespace
+
+std::unique_ptr<pipeline::Factory> NewFactory() {
+  auto f = std::make_unique<pipeline::FactoryOf<Config>>();
+  f->kind = pipeline::Kind::kExtension;
+  f->type = "basicauth";
+  f->old_names = {"basic_auth"};
+  f->module = "github.com/open-telemetry/opentelemetry-collector-contrib/extension/basicauthextension v0.155.0";
+  f->summary = "user and password, for receivers and exporters";
+  f->stability.extension = "beta";
+  f->extension = [](const Config& c, pipeline::ExtensionContext) -> Result<std::unique_ptr<pipeline::Extension>> {
+    return std::unique_ptr<pipeline::Extension>(std::make_unique<BasicAuth>(c));
+  };
+  return f;
+}
+
+}  // namespace naru::extensions::basicauth

@@ -1,0 +1,117 @@
+#include "extensions/file_storage/factory.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+namespace naru::extensions::file_storage {
+namespace {
+
+struct Compaction {
+  static void Describe(conf::Struct<Compaction>& s) {
+    const char* why = "tunes the reference's database; naru's segments need none of it; accepted, does nothing";
+    for (const char* key :
+         {"on_start", "on_rebound", "directory", "rebound_needed_threshold_mib", "rebound_trigger_threshold_mib",
+          "max_transaction_size", "check_interval", "cleanup_on_start"}) {
+      s.Ignored(key, why);
+    }
+  }
+};
+
+struct Config {
+  std::string directory = "/var/lib/otelcol/file_storage";
+  Duration timeout = std::chrono::seconds(1);
+  Compaction compaction;
+  bool fsync = false;
+  bool create_directory = false;
+  std::string directory_permissions = "0750";
+  bool recreate = false;
+  static void Describe(conf::Struct<Config>& s) {
+    s.Field("directory", &Config::directory, "folder that holds a folder for each component");
+    s.Field("timeout", &Config::timeout, "accepted; naru waits for no lock");
+    s.Field("compaction", &Config::compaction, "hints for the reference's database");
+    s.Field("fsync", &Config::fsync, "have every append on disk before it is acknowledged");
+    s.Field("create_directory", &Config::create_directory, "make the folder when it is not there");
+    s.Field("directory_permissions", &Config::directory_permissions, "permissions of a folder that is made, octal");
+    s.Field("recreate", &Config::recreate, "accepted; corrupt segments are always put aside and never stop a start");
+  }
+  void Validate(conf::Issues& issues) const {
+    char* end = nullptr;
+    std::strtol(directory_permissions.c_str(), &end, 8);
+    if (directory_permissions.empty() || *end) issues.Add("directory_permissions", "must be octal digits such as 0750");
+    struct stat st {};
+    if (create_directory) return;
+    if (stat(directory.c_str(), &st) != 0) {
+      issues.Add("directory",
+                 fmt::format("directory must exist: stat {}: {}. You can enable the create_directory option to "
+                             "automatically create it",
+                             directory, errno == ENOENT ? "no such file or directory" : std::strerror(errno)));
+    } else if (!S_ISDIR(st.st_mode)) {
+      issues.Add("directory", fmt::format("{} is not a directory", directory));
+    }
+  }
+};
+
+class FileStorage final : public pipeline::Extension, public pipeline::Storage {
+ public:
+  explicit FileStorage(const Config& c) : config_(c) {}
+
+  Status Start(pipeline::Host&) override {
+    if (!config_.create_directory) return {};
+    return Make(config_.directory);
+  }
+  pipeline::Storage* storage() override { return this; }
+  bool fsync() const override { return config_.fsync; }
+
+  Result<std::string> Folder(std::string_view kind, std::string_view id, std::string_view name) override {
+    std::string folder = config_.directory + "/" + Safe(kind) + "_" + Safe(id) + (name.empty() ? "" : "_" + Safe(name));
+    if (auto s = Make(folder); !s) return tl::unexpected(s.error());
+    return folder;
+  }
+
+ private:
+  // Characters that a file name should not have become `~XXXX`, as in the reference.
+  static std::string Safe(std::string_view text) {
+    std::string out;
+    for (unsigned char c : text) {
+      bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+                   c == '_';
+      if (c == '/')
+        out += "_";
+      else if (plain)
+        out += static_cast<char>(c);
+      else
+        out += fmt::format("~{:04X}", static_cast<unsigned>(c));
+    }
+    return out;
+  }
+  Status Make(const std::string& folder) {
+    std::error_code ec;
+    bool made = std::filesystem::create_directories(folder, ec);
+    if (ec) return Fail(Code::kFailedPrecondition, "mkdir {}: {}", folder, ec.message());
+    if (made)
+      chmod(folder.c_str(), static_cast<mode_t>(std::strtol(config_.directory_permissions.c_str(), nullptr, 8)));
+    return {};
+  }
+  Config config_;
+};
+
+}  // namespace
+
+std::unique_ptr<pipeline::Factory> NewFactory() {
+  auto f = std::make_unique<pipeline::FactoryOf<Config>>();
+  f->kind = pipeline::Kind::kExtension;
+  f->type = "file_storage";
+  f->module = "github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage v0.155.0";
+  f->summary = "keeps queues on disk";
+  f->stability.extension = "beta";
+  f->extension = [](const Config& c, pipeline::ExtensionContext) -> Result<std::unique_ptr<pipeline::Extension>> {
+    return std::unique_ptr<pipeline::Extension>(std::make_unique<FileStorage>(c));
+  };
+  return f;
+}
+
+}  // namespace naru::extensions::file_storage
