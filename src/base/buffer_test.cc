@@ -28,11 +28,11 @@ TEST(Buffer, RecyclesBySizeClassWithinItsBound) {
   Buffer::TrimThreadCache();
   uint8_t* first = nullptr;
   {
-    BufferRef a = Buffer::Allocate(210'000);
+    BufferRef a = Buffer::Allocate(250'000);
     first = a->data();
   }
   EXPECT_GT(Buffer::ThreadCacheBytes(), 0u);
-  BufferRef b = Buffer::Allocate(190'000);
+  BufferRef b = Buffer::Allocate(200'000);
   EXPECT_EQ(b->data(), first);
   std::vector<BufferRef> many;
   for (int i = 0; i < 64; ++i) many.push_back(Buffer::Allocate(1 << 20));
