@@ -300,9 +300,15 @@ def print_config(command, case):
 
 
 def bare(value):
-    """Without what stands for "not given": null, empty texts, empty lists and maps; header lists as maps."""
+    """Without what stands for "not given": null, empty texts, empty lists and maps, blocks that are off; header lists as maps."""
     if isinstance(value, dict):
+        if value.get("enabled") is False:
+            return None
         out = {k: bare(v) for k, v in value.items()}
+        # The reference prints levels with a capital letter, and leaves the lowest verbosity out.
+        for k in ("verbosity", "level"):
+            if isinstance(out.get(k), str):
+                out[k] = "" if (k, out[k].lower()) == ("verbosity", "basic") else out[k].lower()
         return {k: v for k, v in out.items() if v not in (None, "", {}, [])}
     if isinstance(value, list):
         if value and all(isinstance(v, dict) and set(v) == {"name", "value"} for v in value):
