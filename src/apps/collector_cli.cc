@@ -254,7 +254,7 @@ void PrintComponents(const std::string& program, const collector::Factories& fac
       auto line = [](std::string key, std::string_view level) {
         std::string shown(level);
         if (shown.empty()) shown = "undefined";
-        if (shown[0] >= 'a' && shown[0] <= 'z' && shown != "undefined") shown[0] = static_cast<char>(shown[0] & ~0x20);
+        if (shown[0] >= 'a' && shown[0] <= 'z') shown[0] = static_cast<char>(shown[0] & ~0x20);
         std::printf("        %s: %s\n", key.c_str(), shown.c_str());
       };
       if (kind == Kind::kExtension) {

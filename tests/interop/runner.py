@@ -46,6 +46,16 @@ def chosen(tests, wanted):
     return [t for t in tests if any(t.name.startswith(w) or fnmatch.fnmatch(t.name, w) for w in wanted)]
 
 
+def still_open():
+    """What naru does not pass yet, by pattern, with the reason: tests/interop/open.txt. These are named and counted as skipped."""
+    out = {}
+    for line in (HERE / "open.txt").read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, reason = line.split(":", 1)
+            out[name.strip()] = reason.strip()
+    return out
+
+
 def main():
     arguments = sys.argv[1:]
     mutate = "--mutate" in arguments
@@ -72,9 +82,13 @@ def main():
     signal.signal(signal.SIGALRM, out_of_time)
     passed = failed = skipped = 0
     peers = {}
+    opens = {} if wanted else still_open()
     for t in tests:
         begin = time.monotonic()
         try:
+            reason = next((r for p, r in opens.items() if fnmatch.fnmatch(t.name, p)), None)
+            if reason:
+                raise registry.Skip(f"open: {reason}")
             missing = [m for m in (peer(n, peers) for n in t.needs) if m]
             if missing:
                 raise registry.Skip(missing[0])

@@ -4,7 +4,10 @@
 
 #include <cstdio>
 #include <map>
+#include <mutex>
+#include <set>
 
+#include "base/clock.h"
 #include "wire/hash.h"
 
 namespace naru::extensions::basicauth {
@@ -64,6 +67,37 @@ bool SameSecret(std::string_view a, std::string_view b) {
   return diff == 0;
 }
 
+// Apache's form of crypt's MD5 (`htpasswd -m`, `openssl passwd -apr1`), which libcrypt does not know. `stored` is
+// "$apr1$salt$hash".
+std::string Apr1(const std::string& stored, const std::string& password) {
+  static constexpr std::string_view kMagic = "$apr1$";
+  std::string salt = stored.substr(kMagic.size(), stored.find('$', kMagic.size()) - kMagic.size()).substr(0, 8);
+  auto md5 = [](const std::string& text) { return *wire::HexDecode(wire::Md5Hex(text)); };
+  std::string inner = md5(password + salt + password);
+  std::string text = password + std::string(kMagic) + salt;
+  for (size_t left = password.size(); left > 0; left -= std::min<size_t>(left, 16))
+    text += inner.substr(0, std::min<size_t>(left, 16));
+  for (size_t bits = password.size(); bits > 0; bits >>= 1) text += bits & 1 ? '\0' : password[0];
+  std::string sum = md5(text);
+  for (int round = 0; round < 1000; ++round) {
+    std::string next = round & 1 ? password : sum;
+    if (round % 3) next += salt;
+    if (round % 7) next += password;
+    next += round & 1 ? sum : password;
+    sum = md5(next);
+  }
+  // Six bits a character, lowest first, the bytes in an order of the format's own.
+  static constexpr char kAlphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  std::string out = std::string(kMagic) + salt + "$";
+  auto put = [&](uint32_t bits, int characters) {
+    for (; characters > 0; --characters, bits >>= 6) out += kAlphabet[bits & 63];
+  };
+  auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<unsigned char>(sum[i])); };
+  for (size_t i = 0; i < 5; ++i) put(byte(i) << 16 | byte(i + 6) << 8 | byte(i == 4 ? 5 : i + 12), 4);
+  put(byte(11), 2);
+  return out;
+}
+
 bool PasswordMatches(const std::string& stored, const std::string& password) {
   if (stored.rfind("{SHA}", 0) == 0) {
     std::string hex = wire::Sha1Hex(password);
@@ -76,6 +110,7 @@ bool PasswordMatches(const std::string& stored, const std::string& password) {
     const char* made = crypt_r(password.c_str(), stored.c_str(), &data);
     return made && made[0] != '*' && SameSecret(made, stored);
   }
+  if (stored.rfind("$apr1$", 0) == 0) return SameSecret(Apr1(stored, password), stored);
   return SameSecret(password, stored);
 }
 
@@ -120,9 +155,12 @@ class BasicAuth final : public pipeline::Extension, public pipeline::ServerAuth,
     size_t colon = text ? text->find(':') : std::string::npos;
     if (colon == std::string::npos) return Fail(Code::kUnauthenticated, "invalid authorization format");
     std::string user = text->substr(0, colon), password = text->substr(colon + 1);
-    auto it = users_.find(user);
-    if (it == users_.end() || !PasswordMatches(it->second, password))
-      return Fail(Code::kUnauthenticated, "invalid credentials");
+    if (!Known(raw)) {
+      auto it = users_.find(user);
+      if (it == users_.end() || !PasswordMatches(it->second, password))
+        return Fail(Code::kUnauthenticated, "invalid credentials");
+      Remember(raw);
+    }
     return std::map<std::string, std::string, std::less<>>{{"username", user}, {"raw", raw}};
   }
 
@@ -135,8 +173,27 @@ class BasicAuth final : public pipeline::Extension, public pipeline::ServerAuth,
   }
 
  private:
+  // Password hashes are slow on purpose, requests are many: logins that were right once are known by a digest with a
+  // key of this process.
+  static constexpr size_t kKnown = 1024;
+  std::string Digest(const std::string& raw) const { return wire::Sha256Hex(key_ + raw); }
+  bool Known(const std::string& raw) {
+    std::string digest = Digest(raw);
+    std::lock_guard lock(mutex_);
+    return known_.count(digest) != 0;
+  }
+  void Remember(const std::string& raw) {
+    std::string digest = Digest(raw);
+    std::lock_guard lock(mutex_);
+    if (known_.size() >= kKnown) known_.clear();
+    known_.insert(std::move(digest));
+  }
+
   Config config_;
   std::map<std::string, std::string> users_;  // read-only after Start
+  std::string key_ = std::to_string(Random::System().Next()) + std::to_string(Random::System().Next());
+  std::mutex mutex_;  // guards known_
+  std::set<std::string> known_;
 };
 
 }  // namespace
