@@ -36,7 +36,6 @@ class Http1Connection final : public Connection, public ServerCall {
   Http1Connection(HttpServer::Shared& server, LoopState& state, std::unique_ptr<Stream> stream)
       : Connection(server, state, std::move(stream)) {}
   ~Http1Connection() override {
-    if (gone_) *gone_ = true;
     if (handler_ && !answered_) {
       server_.stats.aborted.fetch_add(1, std::memory_order_relaxed);
       handler_->OnAbort();
@@ -113,20 +112,6 @@ class Http1Connection final : public Connection, public ServerCall {
   enum ChunkState { kNone, kSize, kData, kDataEnd, kTrailer };
   static constexpr size_t kSkip = 256 << 10;
 
-  // Knows whether the connection went away under the feet of a caller: answering may end it. Nests.
-  struct Guard {
-    explicit Guard(Http1Connection& c) : connection(c), outer(c.gone_) { c.gone_ = &gone; }
-    ~Guard() {
-      if (gone) {
-        if (outer) *outer = true;
-      } else {
-        connection.gone_ = outer;
-      }
-    }
-    Http1Connection& connection;
-    bool* outer;
-    bool gone = false;
-  };
   void End() { Close(); }
 
   void Read() {
@@ -135,15 +120,15 @@ class Http1Connection final : public Connection, public ServerCall {
       Guard guard(*this);
       std::shared_ptr<RequestHandler> handler = handler_;  // it may answer in any of these calls, and that drops ours
       std::span<uint8_t> into = handler->Reserve(remaining_);
-      if (guard.gone) return;
+      if (guard.gone()) return;
       if (into.empty() || answered_) return Refused();
       IoResult r = stream_->Read(into.first(std::min(into.size(), remaining_)));
       if (r.kind == IoResult::kWouldBlock) return;
       if (r.kind != IoResult::kBytes) return End();
       remaining_ -= r.n;
       handler->Commit(r.n);
-      if (!guard.gone && remaining_ == 0) BodyDone();
-      if (!guard.gone && remaining_ == 0) Process({});
+      if (!guard.gone() && remaining_ == 0) BodyDone();
+      if (!guard.gone() && remaining_ == 0) Process({});
       return;
     }
     if (!state_.read_buffer) state_.read_buffer = std::make_unique<uint8_t[]>(kReadBuffer);
@@ -167,7 +152,7 @@ class Http1Connection final : public Connection, public ServerCall {
       }
       in_process_ = true;
       bool more = Step(bytes);
-      if (guard.gone) return;
+      if (guard.gone()) return;
       in_process_ = false;
       if (!out_empty() && (answered_ || bytes.empty() || !more)) {
         if (!FlushOut()) return End();
@@ -364,7 +349,7 @@ class Http1Connection final : public Connection, public ServerCall {
     // Reserve refused: the handler has answered.
     Guard guard(*this);
     if (!answered_) Respond(500, {}, Slice());
-    if (!guard.gone) Process({});
+    if (!guard.gone()) Process({});
   }
 
   bool Body(std::string_view& bytes) {
@@ -487,7 +472,6 @@ class Http1Connection final : public Connection, public ServerCall {
   bool keep_alive_ = true, http10_ = false, head_request_ = false, answered_ = false, expect_continue_ = false,
        closing_ = false;
   bool in_process_ = false;
-  bool* gone_ = nullptr;  // the innermost Guard's, while one is on the call stack
   MonoTime head_since_{}, request_since_{};
 };
 

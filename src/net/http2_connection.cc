@@ -75,7 +75,6 @@ class Http2Connection final : public Connection {
     }
   }
   ~Http2Connection() override {
-    if (gone_) *gone_ = true;
     for (auto& [id, c] : calls_) Abort(*c);
     closing_ = true;
     nghttp2_session_del(session_);
@@ -88,16 +87,13 @@ class Http2Connection final : public Connection {
     if (r.kind == IoResult::kWouldBlock) return;
     if (r.kind != IoResult::kBytes) return Close();
     Receive(state_.read_buffer.get(), r.n);
-    if (!guard.gone) Send();
+    if (!guard.gone()) Send();
   }
-  void OnWritable() override {
-    Guard guard(*this);
-    Send();
-  }
+  void OnWritable() override { Send(); }
   void Feed(std::string_view bytes) {
     Guard guard(*this);
     Receive(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-    if (!guard.gone) Send();
+    if (!guard.gone()) Send();
   }
 
   bool Check(MonoTime now) override {
@@ -121,13 +117,13 @@ class Http2Connection final : public Connection {
     Guard guard(*this);  // draining and sending may remove the connection
     if (calls_.empty()) {
       if (over(o.max_connection_idle, active_) || over(o.idle_timeout, active_)) Drain();
-      if (guard.gone) return true;
+      if (guard.gone()) return true;
     }
     if (!aged_ && age_limit_ > Duration(0) && now - opened_ > age_limit_) {
       aged_ = true;
       aged_at_ = now;
       Drain();
-      if (guard.gone) return true;
+      if (guard.gone()) return true;
     }
     if (aged_ && over(o.max_connection_age_grace, aged_at_)) return false;
     if (!ping_sent_ && o.keepalive_time > Duration(0) && now - active_ > o.keepalive_time) {
@@ -147,12 +143,11 @@ class Http2Connection final : public Connection {
     nghttp2_submit_shutdown_notice(session_);
     nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
     if (calls_.empty()) FinalGoaway();
-    Guard guard(*this);
     Send();
     return true;
   }
 
-  // Sends what nghttp2 has to say. May remove the connection. Callers hold a Guard.
+  // Sends what nghttp2 has to say. May remove the connection: touch nothing afterwards without a Guard.
   void Send() {
     if (in_session_) return;
     for (;;) {
@@ -177,9 +172,7 @@ class Http2Connection final : public Connection {
 
   // A call was answered outside of OnReadable: send it now.
   void Kick() {
-    if (in_session_) return;
-    Guard guard(*this);
-    Send();
+    if (!in_session_) Send();
   }
 
   nghttp2_session* session() { return session_; }
@@ -188,21 +181,6 @@ class Http2Connection final : public Connection {
   bool draining() const { return draining_; }
 
  private:
-  // Knows whether the connection went away under the feet of a caller. Nests.
-  struct Guard {
-    explicit Guard(Http2Connection& c) : connection(c), outer(c.gone_) { c.gone_ = &gone; }
-    ~Guard() {
-      if (gone) {
-        if (outer) *outer = true;
-      } else {
-        connection.gone_ = outer;
-      }
-    }
-    Http2Connection& connection;
-    bool* outer;
-    bool gone = false;
-  };
-
   void Receive(const uint8_t* data, size_t n) {
     active_ = state_.loop->Now();
     in_session_ = true;
@@ -259,7 +237,6 @@ class Http2Connection final : public Connection {
     resume_ = state_.loop->AddTimer(std::chrono::milliseconds(20), [this] {
       Resume();
       if (!withheld_.empty()) return Retry();
-      Guard guard(*this);
       Send();
     });
   }
@@ -455,7 +432,6 @@ class Http2Connection final : public Connection {
   Timer resume_;
   bool header_overflow_ = false, in_session_ = false, draining_ = false, final_goaway_ = false, closing_ = false,
        saw_preface_ = false, aged_ = false, ping_sent_ = false;
-  bool* gone_ = nullptr;
   Duration age_limit_{0};
   MonoTime aged_at_{}, ping_at_{}, last_ping_{};
   int ping_strikes_ = 0, pings_since_data_ = 0;

@@ -39,6 +39,13 @@ struct HttpServer::Shared : std::enable_shared_from_this<HttpServer::Shared> {
   void FinishLoop(LoopState& state);
 };
 
+/// Whether a connection still exists: answering, draining and sending may destroy it under the feet of a caller, who
+/// holds a Guard and asks afterwards. Outlives the connection as long as Guards are on the stack. One loop's thread.
+struct ConnectionLife {
+  uint32_t guards = 0;
+  bool gone = false;
+};
+
 /// One connection; owned by its LoopState.
 class Connection : public StreamHandler {
  public:
@@ -47,7 +54,14 @@ class Connection : public StreamHandler {
     opened_ = active_ = state.loop->Now();
     stream_->SetHandler(this);
   }
-  ~Connection() override = default;
+  ~Connection() override {
+    if (life_->guards == 0) {
+      delete life_;
+    } else {
+      life_->gone = true;  // the last Guard frees it
+    }
+  }
+  Connection(const Connection&) = delete;
 
   /// Looks at the clock: closes what has waited too long. Returns false when the connection is to be removed.
   virtual bool Check(MonoTime now) = 0;
@@ -57,6 +71,19 @@ class Connection : public StreamHandler {
   std::list<std::unique_ptr<Connection>>::iterator self;
 
  protected:
+  class Guard {
+   public:
+    explicit Guard(Connection& c) : life_(c.life_) { ++life_->guards; }
+    ~Guard() {
+      if (--life_->guards == 0 && life_->gone) delete life_;
+    }
+    Guard(const Guard&) = delete;
+    bool gone() const { return life_->gone; }
+
+   private:
+    ConnectionLife* life_;
+  };
+
   // An idle HTTP/1.1 connection is small; an HTTP/2 session holds two header tables.
   static constexpr size_t kConnectionCost = 4096;
 
@@ -75,6 +102,9 @@ class Connection : public StreamHandler {
   bool writing_ = false;  // write interest is on
   MonoTime opened_, active_, wrote_{};
   Charge charge_;
+
+ private:
+  ConnectionLife* life_ = new ConnectionLife;
 };
 
 std::unique_ptr<Connection> NewHttp1Connection(HttpServer::Shared& server, LoopState& state,
