@@ -16,6 +16,11 @@ Workers& Workers::Shared() {
   return *workers;
 }
 
+Workers& Workers::Disk() {
+  static auto* workers = new Workers(4);
+  return *workers;
+}
+
 bool Workers::Submit(std::function<void()> task) {
   std::lock_guard lock(mutex_);
   if (tasks_.size() >= max_queued_) return false;

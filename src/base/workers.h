@@ -23,6 +23,8 @@ class Workers {
 
   /// Names and other short waits of the whole process. Never destroyed.
   static Workers& Shared();
+  /// Disk work, which may wait long. Never destroyed.
+  static Workers& Disk();
 
  private:
   void Run();

@@ -1,0 +1,412 @@
+#include "pipeline/segment_log.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <filesystem>
+#include <random>
+#include <set>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+namespace naru::pipeline {
+namespace {
+
+// A folder that goes with the test.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "naru-log-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+  std::vector<std::string> Segments() const {
+    std::vector<std::string> out;
+    for (auto& e : std::filesystem::directory_iterator(path_)) {
+      if (e.path().extension() == ".seg") out.push_back(e.path().string());
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
+ private:
+  std::string path_;
+};
+
+// The real disk, with faults that it will not produce on demand.
+class FaultyFiles final : public Files {
+ public:
+  int64_t writes_left = INT64_MAX;  // bytes until the disk is full
+  bool sync_fails = false;
+
+  Result<std::unique_ptr<File>> OpenToRead(const std::string& path) override {
+    return Files::System().OpenToRead(path);
+  }
+  Result<std::unique_ptr<File>> Create(const std::string& path) override {
+    auto f = Files::System().Create(path);
+    if (!f) return f;
+    return std::make_unique<Faulty>(*this, std::move(*f));
+  }
+  Result<std::vector<std::string>> List(const std::string& folder) override { return Files::System().List(folder); }
+  Status Remove(const std::string& path) override { return Files::System().Remove(path); }
+  Status Rename(const std::string& a, const std::string& b) override { return Files::System().Rename(a, b); }
+  Status SyncFolder(const std::string& folder) override { return Files::System().SyncFolder(folder); }
+  Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override { return Files::System().Lock(path); }
+
+ private:
+  class Faulty final : public File {
+   public:
+    Faulty(FaultyFiles& world, std::unique_ptr<File> f) : world_(world), f_(std::move(f)) {}
+    Result<size_t> ReadAt(uint64_t at, std::span<uint8_t> into) override { return f_->ReadAt(at, into); }
+    Status WriteAt(uint64_t at, std::span<iovec> v) override {
+      for (auto& one : v) {
+        int64_t n = std::min<int64_t>(static_cast<int64_t>(one.iov_len), world_.writes_left);
+        world_.writes_left -= n;
+        bool all = n == static_cast<int64_t>(one.iov_len);
+        iovec part{one.iov_base, static_cast<size_t>(n)};
+        if (auto s = f_->WriteAt(at, {&part, 1}); !s) return s;
+        if (!all) return Unavailable("write: No space left on device");
+        at += static_cast<uint64_t>(n);
+      }
+      return {};
+    }
+    Status Sync() override {
+      if (world_.sync_fails) return Unavailable("fdatasync: Input/output error");
+      return f_->Sync();
+    }
+    Status Truncate(uint64_t size) override { return f_->Truncate(size); }
+    Result<uint64_t> Size() override { return f_->Size(); }
+
+   private:
+    FaultyFiles& world_;
+    std::unique_ptr<File> f_;
+  };
+};
+
+SegmentLogOptions Inline() {
+  SegmentLogOptions o;
+  o.workers = nullptr;
+  return o;
+}
+
+std::shared_ptr<SegmentLog> Open(const Folder& folder, SegmentLogOptions options = Inline()) {
+  auto log = SegmentLog::Open(folder.path(), std::move(options));
+  EXPECT_TRUE(log.has_value()) << (log ? "" : log.error().message);
+  return log ? *log : nullptr;
+}
+
+Result<uint64_t> Append(SegmentLog& log, std::string_view text, uint64_t items = 1, bool take = false) {
+  Result<uint64_t> out = Fail(Code::kInternal, "not called");
+  // In two slices: a record is what they are together.
+  log.Append({Slice::CopyOf(text.substr(0, text.size() / 2)), Slice::CopyOf(text.substr(text.size() / 2))}, items, take,
+             [&](Result<uint64_t> r) { out = std::move(r); });
+  return out;
+}
+
+Result<std::string> Read(SegmentLog& log, uint64_t sequence) {
+  Result<std::string> out = Fail(Code::kInternal, "not called");
+  log.Read(sequence, [&](Result<Slice> r) {
+    if (r)
+      out = std::string(r->view());
+    else
+      out = tl::unexpected(r.error());
+  });
+  return out;
+}
+
+// Takes everything, as texts; damaged records as "!".
+std::vector<std::string> TakeAll(SegmentLog& log) {
+  std::vector<std::string> out;
+  while (auto t = log.Take()) {
+    auto text = Read(log, t->sequence);
+    out.push_back(text ? *text : text.error().code == Code::kDataLoss ? "!" : text.error().message);
+  }
+  return out;
+}
+
+TEST(SegmentLog, GivesRecordsInOrderAndForgetsWhatIsDone) {
+  Folder folder;
+  auto log = Open(folder);
+  for (auto* text : {"one", "two", "", "four"}) ASSERT_TRUE(Append(*log, text, 5));
+  EXPECT_EQ(log->size().records, 4u);
+  EXPECT_EQ(log->size().items, 20u);
+  EXPECT_EQ(log->size().bytes, 10u);
+  auto first = log->Take(), second = log->Take();
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(*Read(*log, first->sequence), "one");
+  EXPECT_EQ(*Read(*log, second->sequence), "two");
+  log->Done(second->sequence);
+  log->GiveBack(first->sequence);
+  EXPECT_EQ(TakeAll(*log), (std::vector<std::string>{"one", "", "four"}));
+  EXPECT_FALSE(log->Take());
+}
+
+TEST(SegmentLog, WhatIsNotDoneIsThereAfterAnyEnd) {
+  Folder folder;
+  std::vector<std::string> want;
+  for (int round = 0; round < 4; ++round) {
+    auto log = Open(folder);
+    EXPECT_EQ(log->recovery().records, want.size());
+    EXPECT_EQ(log->recovery().damaged_bytes, 0u);
+    EXPECT_EQ(TakeAll(*log), want);
+    // Done are the first of what was there, and one of two that are new.
+    log.reset();
+    log = Open(folder);
+    if (auto t = log->Take()) {
+      log->Done(t->sequence);
+      want.erase(want.begin());
+    }
+    std::string kept = fmt::format("kept {}", round);
+    ASSERT_TRUE(Append(*log, kept));
+    auto gone = Append(*log, "gone", 1, true);
+    log->Done(*gone);
+    want.push_back(kept);
+  }
+}
+
+TEST(SegmentLog, OneProcessAtATime) {
+  Folder folder;
+  auto log = Open(folder);
+  auto second = SegmentLog::Open(folder.path(), Inline());
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("locked"), std::string::npos) << second.error().message;
+  log.reset();
+  EXPECT_TRUE(SegmentLog::Open(folder.path(), Inline()));
+}
+
+TEST(SegmentLog, SegmentsGoWhenTheirRecordsAreDone) {
+  Folder folder;
+  auto options = Inline();
+  options.segment_bytes = 1000;
+  auto log = Open(folder, options);
+  std::vector<uint64_t> all;
+  for (int i = 0; i < 100; ++i) all.push_back(*Append(*log, std::string(90, 'x'), 1, true));
+  EXPECT_GT(folder.Segments().size(), 8u);
+  for (uint64_t s : all) log->Done(s);
+  EXPECT_LE(folder.Segments().size(), 2u);
+  EXPECT_LT(log->disk_bytes(), 6000u);
+  EXPECT_EQ(log->size().records, 0u);
+}
+
+TEST(SegmentLog, OneOldRecordHoldsUpNoSpace) {
+  Folder folder;
+  auto options = Inline();
+  options.segment_bytes = 1000;
+  auto log = Open(folder, options);
+  uint64_t stuck = *Append(*log, "stuck", 7, true);
+  uint64_t most = 0;
+  for (int i = 0; i < 1000; ++i) {
+    log->Done(*Append(*log, std::string(90, 'x'), 1, true));
+    most = std::max(most, log->disk_bytes());
+  }
+  EXPECT_LT(most, 10'000u);
+  EXPECT_EQ(*Read(*log, stuck), "stuck");
+  log.reset();
+  log = Open(folder, options);
+  EXPECT_EQ(log->size().items, 7u);
+  EXPECT_EQ(TakeAll(*log), std::vector<std::string>{"stuck"});
+}
+
+// Cut off at every byte, the log gives every record that was whole, and takes new ones.
+TEST(SegmentLog, CutOffAnywhere) {
+  Folder folder;
+  std::vector<uint64_t> ends;
+  {
+    auto log = Open(folder);
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(Append(*log, fmt::format("record {}", i)));
+      ends.push_back(std::filesystem::file_size(folder.Segments()[0]));
+    }
+  }
+  std::string path = folder.Segments()[0];
+  std::filesystem::path saved = folder.path() + "/saved";
+  std::filesystem::copy_file(path, saved);
+  for (uint64_t cut = 0; cut <= ends.back(); ++cut) {
+    for (auto& p : folder.Segments()) std::filesystem::remove(p);
+    std::filesystem::copy_file(saved, path);
+    std::filesystem::resize_file(path, cut);
+    std::vector<std::string> want;
+    for (size_t i = 0; i < ends.size(); ++i) {
+      if (ends[i] <= cut) want.push_back(fmt::format("record {}", i));
+    }
+    auto log = Open(folder);
+    ASSERT_TRUE(log);
+    ASSERT_TRUE(Append(*log, "new"));
+    want.push_back("new");
+    ASSERT_EQ(TakeAll(*log), want) << "cut at " << cut;
+  }
+}
+
+// A flipped byte costs at most the record that it is in, in the newest segment and in older ones.
+TEST(SegmentLog, AFlippedByteAnywhereCostsOneRecord) {
+  for (bool newest : {true, false}) {
+    Folder folder;
+    {
+      auto log = Open(folder);
+      for (int i = 0; i < 3; ++i) ASSERT_TRUE(Append(*log, fmt::format("record {}", i)));
+    }
+    if (!newest) {
+      auto log = Open(folder);
+      ASSERT_TRUE(Append(*log, "newer"));
+    }
+    std::string path = folder.Segments()[0];
+    uint64_t size = std::filesystem::file_size(path);
+    for (uint64_t at = 0; at < size; ++at) {
+      auto flip = [&] {
+        FILE* f = std::fopen(path.c_str(), "r+e");
+        std::fseek(f, static_cast<long>(at), SEEK_SET);
+        int c = std::fgetc(f);
+        std::fseek(f, static_cast<long>(at), SEEK_SET);
+        std::fputc(c ^ 0x10, f);
+        std::fclose(f);
+      };
+      flip();
+      {
+        auto log = Open(folder);
+        ASSERT_TRUE(log);
+        auto got = TakeAll(*log);
+        got.erase(std::remove(got.begin(), got.end(), "!"), got.end());
+        EXPECT_GE(got.size(), newest ? 2u : 3u) << "byte " << at;
+        for (auto& text : got) EXPECT_TRUE(text.rfind("record ", 0) == 0 || text == "newer") << text;
+      }
+      flip();
+    }
+  }
+}
+
+TEST(SegmentLog, AFullDiskRefusesAndLosesNothing) {
+  for (int64_t room = 0; room < 470; room += 7) {
+    Folder folder;
+    FaultyFiles files;
+    auto options = Inline();
+    options.files = &files;
+    auto log = Open(folder, options);
+    files.writes_left = room;
+    std::vector<std::string> want;
+    int refused = 0;
+    for (int i = 0; i < 10; ++i) {
+      std::string text = fmt::format("record {}", i);
+      auto r = Append(*log, text);
+      if (r) {
+        want.push_back(text);
+      } else {
+        ++refused;
+        EXPECT_TRUE(r.error().retryable);
+        EXPECT_NE(r.error().message.find("No space left"), std::string::npos);
+      }
+    }
+    EXPECT_GT(refused, 0);
+    files.writes_left = INT64_MAX;
+    ASSERT_TRUE(Append(*log, "after"));
+    want.push_back("after");
+    EXPECT_EQ(log->size().records, want.size());
+    log.reset();
+    log = Open(folder, options);
+    EXPECT_EQ(TakeAll(*log), want) << "with room for " << room;
+  }
+}
+
+TEST(SegmentLog, NothingIsAcknowledgedThatIsNotSynced) {
+  Folder folder;
+  FaultyFiles files;
+  auto options = Inline();
+  options.files = &files;
+  options.fsync = true;
+  auto log = Open(folder, options);
+  ASSERT_TRUE(Append(*log, "one"));
+  files.sync_fails = true;
+  EXPECT_FALSE(Append(*log, "two"));
+  files.sync_fails = false;
+  ASSERT_TRUE(Append(*log, "three"));
+  EXPECT_EQ(TakeAll(*log), (std::vector<std::string>{"one", "three"}));
+}
+
+TEST(SegmentLog, HearsOfWhatIsGivenBack) {
+  Folder folder;
+  auto log = Open(folder);
+  int heard = 0;
+  log->SetListener([&] { ++heard; });
+  uint64_t s = *Append(*log, "x", 1, true);
+  EXPECT_EQ(log->waiting(), 0u);
+  log->GiveBack(s);
+  EXPECT_EQ(heard, 1);
+  EXPECT_EQ(log->waiting(), 1u);
+  log->Done(s);
+}
+
+// Many threads append, take and finish; nothing is lost, nothing is given twice, and what is left survives.
+TEST(SegmentLog, ManyThreads) {
+  Folder folder;
+  SegmentLogOptions options;
+  options.segment_bytes = 20'000;
+  std::mutex mutex;
+  std::set<std::string> kept, done;
+  {
+    auto log = Open(folder, options);
+    std::atomic<int> open{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        std::mt19937 random(static_cast<uint32_t>(t));
+        for (int i = 0; i < 200; ++i) {
+          std::string text = fmt::format("{} {} {}", t, i, std::string(random() % 300, 'x'));
+          bool take = random() % 2;
+          ++open;
+          log->Append({Slice::CopyOf(text)}, 1, take, [&, text, take](Result<uint64_t> r) {
+            ASSERT_TRUE(r);
+            std::lock_guard lock(mutex);
+            if (take) {
+              done.insert(text);
+              log->Done(*r);
+            } else {
+              kept.insert(text);
+            }
+            --open;
+          });
+          if (auto taken = random() % 3 == 0 ? log->Take() : std::nullopt) {
+            ++open;
+            log->Read(taken->sequence, [&, s = taken->sequence](Result<Slice> r) {
+              ASSERT_TRUE(r);
+              std::lock_guard lock(mutex);
+              EXPECT_TRUE(done.insert(std::string(r->view())).second);
+              log->Done(s);
+              --open;
+            });
+          }
+        }
+      });
+    }
+    for (auto& t : threads) t.join();
+    std::mutex m;
+    std::condition_variable cv;
+    bool flushed = false;
+    while (open > 0) std::this_thread::yield();
+    log->Flush([&] {
+      std::lock_guard lock(m);
+      flushed = true;
+      cv.notify_all();
+    });
+    std::unique_lock lock(m);
+    cv.wait(lock, [&] { return flushed; });
+    // The worker lets go of the log after the last job.
+    std::weak_ptr<SegmentLog> weak = log;
+    log.reset();
+    while (!weak.expired()) std::this_thread::yield();
+  }
+  auto log = Open(folder);
+  std::set<std::string> left;
+  for (auto& text : TakeAll(*log)) EXPECT_TRUE(left.insert(text).second);
+  std::set<std::string> all = kept, both = done;
+  all.insert(done.begin(), done.end());
+  both.insert(left.begin(), left.end());
+  EXPECT_EQ(all.size(), 800u);
+  EXPECT_EQ(both, all);
+  for (auto& text : left) EXPECT_FALSE(done.count(text)) << text;
+}
+
+}  // namespace
+}  // namespace naru::pipeline
