@@ -46,12 +46,12 @@ bench: release
 	@tools/deps bench
 	bench/run
 
-# MINUTES=n of every fuzz target; corpora grow under tests/fuzz/corpus.
+# MINUTES=n of every fuzz target; RECORD=1 and MERGE=1 as tests/fuzz/run says.
 fuzz:
 	@tools/deps fuzz
 	@mkdir -p build
 	@$(MAKE) --no-print-directory build/fuzz/build.ninja
-	cmake --build build/fuzz -j $(JOBS)
+	cmake --build build/fuzz --target fuzzers -j $(JOBS)
 	tests/fuzz/run $(MINUTES)
 
 soak: release

@@ -210,7 +210,7 @@ class Planner {
           }
         }
       }
-      auto at = [&](std::string_view key) { return value.is_map() ? value.Find(key) : nullptr; };
+      auto at = [&value = value](std::string_view key) { return value.is_map() ? value.Find(key) : nullptr; };
       p.receivers = Ids(at("receivers"), path + "::receivers");
       p.processors = Ids(at("processors"), path + "::processors");
       p.exporters = Ids(at("exporters"), path + "::exporters");
