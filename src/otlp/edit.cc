@@ -141,7 +141,8 @@ class Pass {
     scope_.Bind(code.scope, context);
     record_.Bind(code.record, context);
     tests_ = code.spec.select || code.spec.drop || code.spec.drop_point;
-    drops_ = code.spec.drop || code.spec.drop_point;
+    if (code.spec.pass) pass_ = code.spec.pass();
+    drops_ = code.spec.drop || code.spec.drop_point || pass_;
     // Lists inside of the records: without these, records are copied as they are.
     inside_ = record_.active || drops_ || scope_.active;
   }
@@ -159,7 +160,10 @@ class Pass {
     }
     return r.ok();
   }
-  Slice Finish() { return out_.Finish(); }
+  Slice Finish() {
+    if (pass_) pass_->Done();
+    return out_.Finish();
+  }
   uint64_t dropped() const { return dropped_; }
 
  private:
@@ -241,6 +245,10 @@ class Pass {
       if (tag == Tag(field::scope_items::kRecords, kLength)) {
         std::string_view record = r.Bytes();
         if (!r.ok()) return false;
+        if (pass_) {
+          if (!Visit(record, {at, static_cast<size_t>(r.pos() - at)}, &kept)) return false;
+          continue;
+        }
         ref_.record = record;
         if (code_.spec.drop && code_.spec.drop(ref_)) {
           dropped_ += ItemsOf(record);
@@ -265,6 +273,24 @@ class Pass {
       out_.End(mark);
     }
     return r.ok();
+  }
+
+  bool Visit(std::string_view record, std::string_view field, uint64_t* kept) {
+    using Verdict = RecordPass::Verdict;
+    Writer::Mark mark = out_.Begin(field::scope_items::kRecords, record.size());
+    Verdict verdict = pass_->Visit(record, out_);
+    if (verdict == Verdict::kReplace) {
+      out_.End(mark);
+    } else {
+      out_.Cancel(mark);
+      if (verdict == Verdict::kKeep) out_.Raw(field);
+    }
+    if (verdict == Verdict::kDrop) {
+      ++dropped_;
+    } else {
+      ++*kept;
+    }
+    return verdict != Verdict::kMalformed;
   }
 
   bool Record(std::string_view record, std::string_view field, bool* wrote) {
@@ -345,6 +371,7 @@ class Pass {
   ListEditor editor_;
   RecordRef ref_;
   BoundList resource_, scope_, record_;
+  std::unique_ptr<RecordPass> pass_;
   bool tests_ = false, drops_ = false, inside_ = false;
   uint64_t dropped_ = 0;
 };
@@ -369,6 +396,12 @@ Result<EditProgram> EditProgram::Compile(Signal signal, EditSpec spec) {
     return Fail(naru::Code::kInvalidArgument,
                 "samples of profiles keep their attributes in a dictionary, which actions cannot edit");
   }
+  if (spec.pass) {
+    if (signal != Signal::kTraces && signal != Signal::kLogs)
+      return Fail(naru::Code::kInvalidArgument, "a pass over records is for traces and logs only");
+    if (!code->record.empty() || spec.select || spec.drop || spec.drop_point)
+      return Fail(naru::Code::kInvalidArgument, "a pass over records goes with no actions on records and no tests");
+  }
   code->spec = std::move(spec);
   return EditProgram(std::move(code));
 }
@@ -379,7 +412,7 @@ Signal EditProgram::signal() const {
 
 bool EditProgram::empty() const {
   return code_->resource.empty() && code_->scope.empty() && code_->record.empty() && !code_->spec.drop &&
-         !code_->spec.drop_point;
+         !code_->spec.drop_point && !code_->spec.pass;
 }
 
 Result<Edited> EditProgram::Apply(const Slice& request, const ContextLookup& context, Budget& budget) const {

@@ -1,6 +1,6 @@
 // Edits of attributes and removal of records, spliced into the wire form in one forward pass: what the attributes,
-// resource and filter processors do. The actions are those of the reference (its `attributes` and `resource`
-// processors).
+// resource and filter processors do; and the replacing of whole records, for samplers. The actions are those of the
+// reference (its `attributes` and `resource` processors).
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "otlp/signal.h"
 #include "otlp/views.h"
+#include "wire/proto.h"
 
 namespace naru::otlp {
 
@@ -56,6 +57,25 @@ using PointTest = std::function<bool(const RecordRef&, Metric::Kind, std::string
 /// The value of a context key ("metadata.x", "auth.x", "client.address"); false when there is none.
 using ContextLookup = std::function<bool(std::string_view key, std::string* value)>;
 
+/// Goes over the records of one request and says what becomes of each. Made for each Apply, used by one thread, so that
+/// it can count and keep memory from record to record.
+class RecordPass {
+ public:
+  enum class Verdict : uint8_t {
+    kKeep,       // as it is
+    kDrop,       // removed
+    kReplace,    // `out` has the content of the record that stands there instead
+    kMalformed,  // cannot be read: Apply fails
+  };
+  virtual ~RecordPass() = default;
+  /// `record` is an encoded Span or LogRecord. What is written to `out` for a verdict other than kReplace is thrown
+  /// away; what was in it before is not to be touched.
+  virtual Verdict Visit(std::string_view record, wire::Writer& out) = 0;
+  /// The whole request was well-formed, and what was said of its records holds. A pass over a malformed one is
+  /// destroyed without this call.
+  virtual void Done() = 0;
+};
+
 struct EditSpec {
   /// Actions on the attributes of resources, scopes, and records: spans (not their events and links), log records, and
   /// of metrics the data points.
@@ -67,6 +87,9 @@ struct EditSpec {
   RecordTest drop;
   /// Data points to remove; metrics without points then are removed too.
   PointTest drop_point;
+  /// Makes the pass that judges each record; none when null. Traces and logs only, and not together with actions on
+  /// records or with tests; scopes and resources that have no records then are removed.
+  std::function<std::unique_ptr<RecordPass>()> pass;
   /// Hash of the bytes, as text (the reference: SHA-256 in hexadecimal, wire::Sha256Hex; SHA-1 in its older releases);
   /// needed when there is a kHash action. The bytes are those of a string, 8 bytes little-endian of an integer or
   /// double, one byte 0 or 1 of a boolean; other values are replaced by the empty string without asking.

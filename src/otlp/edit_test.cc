@@ -204,6 +204,84 @@ TEST(Edit, DropsPointsAndEmptiedParents) {
   }
 }
 
+TEST(Edit, APassReplacesAndRemovesRecords) {
+  // Names say what is to become of the span: "k..." is kept, "d..." removed, "r..." replaced by something much longer.
+  struct Pass final : RecordPass {
+    explicit Pass(int* done) : done(done) {}
+    Verdict Visit(std::string_view record, wire::Writer& out) override {
+      ++visited;
+      Span span = Span::Parse(record);
+      out.BytesField(field::span::kName, std::string(300, 'x'));
+      switch (span.name[0]) {
+        case 'k':
+          return Verdict::kKeep;
+        case 'r':
+          return Verdict::kReplace;
+        case 'd':
+          return Verdict::kDrop;
+        default:
+          return Verdict::kMalformed;
+      }
+    }
+    void Done() override { *done += visited; }
+    int visited = 0;
+    int* done;
+  };
+  struct {
+    std::vector<std::string> names;  // "-" begins another scope, "=" another resource
+    const char* want;
+    int visited;
+  } const kCases[] = {
+      {{"k1", "r1", "d1", "k2"}, "k1 x k2 ", 4},
+      {{"d1", "-", "k1", "=", "d2", "-", "d3"}, "k1 ", 4},
+      {{"d1", "=", "d2"}, "", 2},
+      {{"=", "r1"}, "x ", 1},
+      {{"k1", "m"}, "malformed", 0},
+  };
+  for (const auto& c : kCases) {
+    RequestBuilder b(Signal::kTraces);
+    b.Resource({{"r", 1}});
+    uint64_t spans = 0;
+    for (const std::string& name : c.names) {
+      if (name == "=") {
+        b.Resource({{"r", 2}});
+      } else if (name == "-") {
+        b.Scope("other");
+      } else {
+        b.Add(SpanData{.name = name});
+        ++spans;
+      }
+    }
+    int done = 0;
+    auto program = EditProgram::Compile(Signal::kTraces, {.pass = [&done] { return std::make_unique<Pass>(&done); }});
+    ASSERT_TRUE(program);
+    EXPECT_FALSE(program->empty());
+    auto edited = program->Apply(b.Finish());
+    std::string got = edited ? "" : "malformed";
+    if (edited) {
+      EXPECT_TRUE(Validate(Signal::kTraces, edited->bytes.view()).ok());
+      for (const ResourceItems& r : Resources(edited->bytes.view())) {
+        EXPECT_FALSE(r.scopes.empty());
+        for (const ScopeItems& s : r.scopes) {
+          EXPECT_FALSE(s.raw_records.empty());
+          for (const Span& span : s.records<Span>()) {
+            got.append(span.name.size() == 300 ? "x" : span.name).append(" ");
+            --spans;
+          }
+        }
+      }
+      EXPECT_EQ(edited->dropped, spans);
+    }
+    EXPECT_EQ(got, c.want);
+    EXPECT_EQ(done, c.visited);
+  }
+  auto make = [] { return std::unique_ptr<RecordPass>(); };
+  auto all = [](const RecordRef&) { return true; };
+  EXPECT_FALSE(EditProgram::Compile(Signal::kMetrics, {.pass = make}));
+  EXPECT_FALSE(EditProgram::Compile(Signal::kLogs, {.drop = all, .pass = make}));
+  EXPECT_FALSE(EditProgram::Compile(Signal::kLogs, {.record = {{.kind = Kind::kDelete, .key = "a"}}, .pass = make}));
+}
+
 TEST(Edit, EverythingDroppedLeavesNothing) {
   RequestBuilder b(Signal::kLogs);
   b.Add(LogData{.body = "x"});
