@@ -16,6 +16,7 @@
 #include "processors/batch/factory.h"
 #include "processors/filter/factory.h"
 #include "processors/memory_limiter/factory.h"
+#include "processors/probabilistic_sampler/factory.h"
 #include "processors/resource/factory.h"
 #include "receivers/nop/factory.h"
 #include "receivers/otlp/factory.h"
@@ -29,6 +30,7 @@ collector::Factories FullDistribution() {
   f.push_back(processors::batch::NewFactory());
   f.push_back(processors::attributes::NewFactory());
   f.push_back(processors::filter::NewFactory());
+  f.push_back(processors::probabilistic_sampler::NewFactory());
   f.push_back(processors::resource::NewFactory());
   f.push_back(processors::memory_limiter::NewFactory());
   f.push_back(exporters::console::NewFactory());
