@@ -1,10 +1,9 @@
 #include "pipeline/exporter_engine.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "otlp/split.h"
-#include "otlp/validate.h"
+#include "pipeline/exporter_state.h"
 
 namespace naru::pipeline {
 namespace {
@@ -12,105 +11,6 @@ namespace {
 const Error kShutdown{Code::kCancelled, true, Duration{0}, "the exporter is shutting down"};
 
 }  // namespace
-
-// A batch on its way to the backend, through all of its attempts.
-struct Request {
-  Batch batch;
-  uint64_t cost = 0;  // by the queue's sizer
-  uint64_t items = 0;
-  MonoTime first{};       // of the first attempt
-  Duration interval{0};   // next back-off
-  bool examined = false;  // was refused for good once, and its bad records were cut out
-  net::Timer timer;       // of the next attempt, on `timer_loop`
-  net::Loop* timer_loop = nullptr;
-};
-using RequestPtr = std::shared_ptr<Request>;
-
-struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Shared> {
-  Shared(ExporterContext c, EngineOptions o, SenderFactory f)
-      : context(std::move(c)), options(std::move(o)), factory(std::move(f)), senders(context.host->loops().size()) {
-    Ledger& l = context.host->ledger();
-    Owner owner{"exporter", context.id, std::string(otlp::Names(context.signal).name), "", ""};
-    sent = l.Open(owner, Entry::kSent);
-    refused_full = l.Open(owner, Entry::kRefused, "queue_full");
-    refused_shutdown = l.Open(owner, Entry::kRefused, "shutdown");
-    refused_failed = l.Open(owner, Entry::kRefused, "send_failed");
-    held_queue = l.Open(owner, Entry::kHeld, "queue");
-    held_flight = l.Open(owner, Entry::kHeld, "in_flight");
-    this->owner = owner;
-    Metrics& m = context.host->metrics();
-    Attributes a = {{"exporter", context.id}, {"data_type", std::string(otlp::Names(context.signal).name)}};
-    capacity_metric = m.GetSum({"otelcol_exporter_queue_capacity", "Fixed capacity of the retry queue (in batches).",
-                                "{batches}", Metrics::Kind::kGauge, MetricLevel::kBasic},
-                               a);
-    size_metric = m.GetSum({"otelcol_exporter_queue_size", "Current size of the retry queue (in batches).", "{batches}",
-                            Metrics::Kind::kGauge, MetricLevel::kBasic},
-                           a);
-    flight_metric = m.GetSum({"otelcol_exporter_in_flight_requests", "Requests being sent now.", "{requests}",
-                              Metrics::Kind::kUpDown, MetricLevel::kDetailed},
-                             {{"exporter", context.id}});
-    if (options.queue.enabled) capacity_metric->Set(options.queue.queue_size);
-  }
-
-  Counter Dropped(std::string_view reason) { return context.host->ledger().Open(owner, Entry::kDropped, reason); }
-
-  uint64_t Cost(const Batch& b) const {
-    if (options.queue.sizer == "items") return b.items();
-    if (options.queue.sizer == "bytes") return b.bytes();
-    return 1;
-  }
-  uint64_t BatchSize(const Batch& b) const { return batch_bytes ? b.bytes() : b.items(); }
-
-  void Consume(Batch&& batch);
-  void Admit(Batch&& batch);
-  void Accept(Batch&& batch, std::vector<RequestPtr>& start);
-  void AddToPartition(RequestPtr r, std::vector<RequestPtr>& start);
-  std::string PartitionKey(const Batch& b) const;
-  void Ready(RequestPtr r, std::vector<RequestPtr>& start);
-  void FlushPartition(const std::string& key, std::vector<RequestPtr>& start);
-  std::vector<RequestPtr> Cut(RequestPtr r);
-  void Begin(const std::vector<RequestPtr>& start);
-  void Attempt(const RequestPtr& r);
-  void Attempted(const RequestPtr& r, SendResult result);
-  void Retry(const RequestPtr& r, const Error& error);
-  void GiveUp(const RequestPtr& r, const Error& error, std::string_view reason);
-  void Examine(const RequestPtr& r, const Error& error);
-  void Deliver(const RequestPtr& r, SendResult result);
-  void Finished(const RequestPtr& r);
-  void FlushAll(std::vector<RequestPtr>& start);
-  void CheckDrained();
-  void Expire();
-  void LogFailure(const Error& error, uint64_t items, std::string_view what);
-
-  ExporterContext context;
-  EngineOptions options;
-  SenderFactory factory;
-  PerLoop<Sender> senders;
-  Owner owner;
-  Counter sent, refused_full, refused_shutdown, refused_failed, held_queue, held_flight;
-  Sum *capacity_metric, *size_metric, *flight_metric;
-  bool batch_bytes = false;
-
-  std::mutex mutex;  // guards what follows
-  std::deque<RequestPtr> ready;
-  struct Partition {
-    RequestPtr request;
-    net::Timer flush;  // on `loop`
-    net::Loop* loop = nullptr;
-    uint64_t generation = 0;
-  };
-  std::map<std::string, Partition> partitions;
-  uint64_t generations = 0;
-  std::deque<Batch> blocked;  // with block_on_overflow: senders that wait
-  uint64_t size = 0;          // by the sizer, of everything that is not finished
-  int64_t in_flight = 0;
-  bool closing = false, expired = false;
-  std::function<void()> drained;
-  std::vector<std::weak_ptr<Request>> retrying;
-  net::Timer deadline;
-  // Failures are logged once a cause and then at most every ten seconds.
-  std::map<std::string, std::pair<MonoTime, uint64_t>> failures;
-};
 
 using Shared = ExporterEngine::Shared;
 
@@ -123,8 +23,8 @@ ExporterEngine::ExporterEngine(ExporterContext context, EngineOptions options, S
 
 ExporterEngine::~ExporterEngine() = default;
 
-Status ExporterEngine::Start(Host&) {
-  return {};
+Status ExporterEngine::Start(Host& host) {
+  return shared_->OpenLog(host);
 }
 
 void ExporterEngine::Consume(Batch&& batch) {
@@ -143,7 +43,8 @@ void Shared::Consume(Batch&& batch) {
     if (options.queue.enabled) {
       auto room = static_cast<uint64_t>(options.queue.queue_size);
       // An element that can never fit is let in when the queue is empty: refusing it for ever would be a loss.
-      if (size > 0 && size + cost > room) {
+      uint64_t used = Used();
+      if (used > 0 && used + cost > room) {
         if (options.queue.block_on_overflow && blocked.size() < 10000) {
           context.host->ledger().Post({{held_queue, static_cast<int64_t>(n)}});
           blocked.push_back(std::move(batch));
@@ -151,36 +52,36 @@ void Shared::Consume(Batch&& batch) {
         }
         lock.unlock();
         refused_full.Add(static_cast<int64_t>(n));
-        // No delay is named: room may come at any moment, and a batcher that waits inside the process shall see it soon.
-        // Receivers tell their clients a delay of their own.
+        // No delay is named: room may come at any moment, and a batcher that waits inside the process shall see it
+        // soon. Receivers tell their clients a delay of their own.
         return batch.Refused(Error{Code::kUnavailable, true, Duration{0}, "sending queue is full"});
       }
     }
     size += cost;
   }
   context.host->ledger().Post({{held_queue, static_cast<int64_t>(n)}});
-  Admit(std::move(batch));
+  Admit(std::move(batch), cost);
 }
 
 // Room was reserved. Without the mutex: resolving tokens runs the receivers' code.
-void Shared::Admit(Batch&& batch) {
+void Shared::Admit(Batch&& batch, uint64_t cost) {
+  if (log) return Store(std::move(batch), cost);
   if (options.queue.enabled && !options.queue.wait_for_result) batch.StoreTokens();
+  auto r = std::make_shared<Request>();
+  r->items = batch.items();
+  r->cost = cost;
+  r->batch = std::move(batch);
   std::vector<RequestPtr> start;
   {
     std::lock_guard lock(mutex);
-    Accept(std::move(batch), start);
+    Accept(std::move(r), start);
   }
   Begin(start);
 }
 
-// With the mutex held. Tokens are resolved by Begin's caller paths only after the lock is gone; stored tokens may run
-// receivers' code, so they are collected and resolved below.
-void Shared::Accept(Batch&& batch, std::vector<RequestPtr>& start) {
-  auto r = std::make_shared<Request>();
-  r->items = batch.items();
-  r->cost = Cost(batch);
-  r->batch = std::move(batch);
-  size_metric->Set(static_cast<int64_t>(size));
+// With the mutex held. Tokens are resolved by Begin's caller paths only after the lock is gone.
+void Shared::Accept(RequestPtr r, std::vector<RequestPtr>& start) {
+  size_metric->Set(static_cast<int64_t>(Used()));
   if (options.queue.enabled && options.queue.batch) {
     AddToPartition(std::move(r), start);
   } else {
@@ -231,6 +132,12 @@ void Shared::AddToPartition(RequestPtr r, std::vector<RequestPtr>& start) {
     p.request->items += r->items;
     p.request->cost += r->cost;
     p.request->batch.Append(std::move(r->batch));
+    if (r->group) {
+      auto& into = *p.request->group;
+      into.entries.insert(into.entries.end(), r->group->entries.begin(), r->group->entries.end());
+      into.bytes += r->group->bytes;
+      r->group->entries.clear();
+    }
   }
   if (static_cast<int64_t>(BatchSize(p.request->batch)) >= std::max<int64_t>(1, options.queue.batch->min_size))
     FlushPartition(key, start);
@@ -274,6 +181,7 @@ std::vector<RequestPtr> Shared::Cut(RequestPtr r) {
   for (size_t i = 0; i < pieces->size(); ++i) {
     auto& piece = (*pieces)[i];
     auto q = std::make_shared<Request>();
+    q->group = r->group;
     q->batch = Batch(context.signal);
     q->batch.set_client(client);
     for (auto& p : piece.parts) {
@@ -309,193 +217,23 @@ void Shared::Ready(RequestPtr r, std::vector<RequestPtr>& start) {
   }
 }
 
-// Without the mutex: resolves what is stored, and sends.
-void Shared::Begin(const std::vector<RequestPtr>& start) {
-  for (auto& r : start) {
-    auto n = static_cast<int64_t>(r->items);
-    context.host->ledger().Post({{held_queue, -n}, {held_flight, n}});
-    flight_metric->Add(1);
-    r->first = net::Loop::Current()->Now();
-    r->interval = options.retry.initial_interval;
-    Attempt(r);
-  }
-}
-
-void Shared::Attempt(const RequestPtr& r) {
-  auto& sender = senders.mine();
-  if (!sender) sender = factory(*net::Loop::Current());
-  auto self = shared_from_this();
-  sender->Send(r->batch, [self, r](SendResult result) { self->Attempted(r, std::move(result)); });
-}
-
-void Shared::Attempted(const RequestPtr& r, SendResult result) {
-  if (result.ok()) return Deliver(r, std::move(result));
-  if (result.error.retryable) return Retry(r, result.error);
-  Examine(r, result.error);
-}
-
-void Shared::Deliver(const RequestPtr& r, SendResult result) {
-  auto rejected = static_cast<int64_t>(std::min<uint64_t>(result.rejected, r->items));
-  auto n = static_cast<int64_t>(r->items);
-  if (rejected) {
-    context.host->ledger().Post({{held_flight, -n}, {sent, n - rejected}, {Dropped("rejected_by_backend"), rejected}});
-    LogFailure(Error{Code::kInvalidArgument, false, Duration{0}, "partial success: " + result.message},
-               static_cast<uint64_t>(rejected), "the backend rejected records");
-  } else {
-    context.host->ledger().Post({{held_flight, -n}, {sent, n}});
-    if (!result.message.empty())
-      context.log.Warn("the backend took everything and warns", {{"message", result.message}});
-  }
-  r->batch.Delivered();
-  Finished(r);
-}
-
-void Shared::Retry(const RequestPtr& r, const Error& error) {
-  bool stop;
-  {
-    std::lock_guard lock(mutex);
-    stop = expired;
-  }
-  if (stop) return GiveUp(r, error, "shutdown");
-  if (!options.retry.enabled) return GiveUp(r, error, "send_failed");
-  net::Loop& loop = *net::Loop::Current();
-  double jitter = 1 + options.retry.randomization_factor * (2 * loop.random().Unit() - 1);
-  auto wait = Duration(static_cast<int64_t>(static_cast<double>(r->interval.count()) * jitter));
-  r->interval =
-      std::min(Duration(static_cast<int64_t>(static_cast<double>(r->interval.count()) * options.retry.multiplier)),
-               options.retry.max_interval);
-  wait = std::max(wait, error.retry_after);
-  if (options.retry.max_elapsed_time > Duration(0) && loop.Now() + wait - r->first > options.retry.max_elapsed_time) {
-    return GiveUp(r, error, "retries_exhausted");
-  }
-  LogFailure(error, r->items, "Exporting failed. Will retry the request after interval.");
-  auto weak = weak_from_this();
-  {
-    std::lock_guard lock(mutex);
-    r->timer_loop = &loop;
-    retrying.push_back(r);
-    if (retrying.size() > 64) {
-      retrying.erase(std::remove_if(retrying.begin(), retrying.end(), [](auto& w) { return w.expired(); }),
-                     retrying.end());
-    }
-  }
-  // The timer holds the request: a request that waits belongs to nobody else.
-  r->timer = loop.AddTimer(wait, [weak, r] {
-    if (auto s = weak.lock()) s->Attempt(r);
-  });
-}
-
-void Shared::GiveUp(const RequestPtr& r, const Error& error, std::string_view reason) {
-  auto n = static_cast<int64_t>(r->items);
-  // What nobody upstream waits for is dropped here; where somebody does (no queue, wait_for_result), a retryable
-  // failure is given back.
-  bool has_tokens =
-      std::any_of(r->batch.parts().begin(), r->batch.parts().end(), [](auto& p) { return bool(p.token); });
-  if (has_tokens && error.retryable) {
-    context.host->ledger().Post({{held_flight, -n}, {refused_failed, n}});
-    r->batch.Refused(error);
-  } else {
-    context.host->ledger().Post({{held_flight, -n}, {Dropped(reason), n}});
-    LogFailure(error, r->items, "Exporting failed. Dropping data.");
-    if (has_tokens && !error.retryable) {
-      r->batch.Refused(error);
-    } else {
-      r->batch.Dropped(error);
-    }
-  }
-  Finished(r);
-}
-
-// The backend refused for good. Bytes that passed through unread may be bad: the bad records are cut out and the rest
-// is sent again, once. When nothing is malformed, the inputs are sent one by one, so that one that the backend dislikes
-// does not take the others down.
-void Shared::Examine(const RequestPtr& r, const Error& error) {
-  bool data_fault =
-      error.code == Code::kInvalidArgument || error.code == Code::kInternal || error.code == Code::kOutOfRange;
-  if (r->examined || !data_fault) return GiveUp(r, error, "refused_by_backend");
-  r->examined = true;
-  auto client = r->batch.client();
-  size_t inputs = r->batch.parts().size();
-  std::vector<Part> parts = r->batch.TakeParts();
-  uint64_t cut = 0;
-  otlp::Flaw flaw = otlp::Flaw::kNone;
-  std::vector<Part> kept;
-  for (auto& p : parts) {
-    otlp::Sanitized s = otlp::Sanitize(context.signal, p.bytes);
-    if (s.first == otlp::Flaw::kNone) {
-      kept.push_back(std::move(p));
-      continue;
-    }
-    flaw = s.first;
-    uint64_t gone = p.items > s.items ? p.items - s.items : 0;
-    cut += gone;
-    Error why{Code::kInvalidArgument, false, Duration{0}, fmt::format("malformed record: {}", otlp::FlawText(s.first))};
-    if (p.token) p.token.Dropped(gone, why);
-    p.bytes = std::move(s.bytes);
-    p.items = s.items;
-    if (p.items)
-      kept.push_back(std::move(p));
-    else if (p.token)
-      p.token.Dropped(why);
-  }
-  auto rebuild = [&](Request& q, std::vector<Part> some) {
-    q.batch = Batch(context.signal);
-    q.batch.set_client(client);
-    for (auto& p : some) {
-      if (p.token)
-        q.batch.Append(std::move(p.bytes), std::move(p.token));
-      else
-        q.batch.Append(std::move(p.bytes), p.items);
-    }
-    q.items = q.batch.items();
-  };
-  if (flaw != otlp::Flaw::kNone) {
-    auto n = static_cast<int64_t>(cut);
-    context.host->ledger().Post({{held_flight, -n}, {Dropped("malformed"), n}});
-    LogFailure(error, cut, "The backend refused a batch; malformed records were cut out of it");
-    rebuild(*r, std::move(kept));
-    if (r->items == 0) return Finished(r);
-    return Attempt(r);
-  }
-  if (inputs <= 1 || inputs > 256) {
-    rebuild(*r, std::move(kept));
-    return GiveUp(r, error, "refused_by_backend");
-  }
-  LogFailure(error, 0, "The backend refused a batch of several inputs; they are sent one by one");
-  for (size_t i = 1; i < kept.size(); ++i) {
-    auto q = std::make_shared<Request>();
-    q->examined = true;
-    q->first = r->first;
-    q->interval = options.retry.initial_interval;
-    std::vector<Part> one;
-    one.push_back(std::move(kept[i]));
-    rebuild(*q, std::move(one));
-    {
-      std::lock_guard lock(mutex);
-      ++in_flight;
-    }
-    flight_metric->Add(1);
-    Attempt(q);
-  }
-  std::vector<Part> one;
-  one.push_back(std::move(kept[0]));
-  rebuild(*r, std::move(one));
-  Attempt(r);
-}
-
 void Shared::Finished(const RequestPtr& r) {
   flight_metric->Add(-1);
+  r->group.reset();
   std::vector<RequestPtr> start;
-  std::vector<Batch> admitted;
+  std::vector<std::pair<Batch, uint64_t>> admitted;
   {
     std::lock_guard lock(mutex);
     --in_flight;
     size -= std::min(size, r->cost);
-    size_metric->Set(static_cast<int64_t>(size));
-    while (!blocked.empty() &&
-           (size == 0 || size + Cost(blocked.front()) <= static_cast<uint64_t>(options.queue.queue_size))) {
-      size += Cost(blocked.front());
-      admitted.push_back(std::move(blocked.front()));
+    uint64_t used = Used();
+    size_metric->Set(static_cast<int64_t>(used));
+    while (!blocked.empty()) {
+      uint64_t cost = Cost(blocked.front());
+      if (used > 0 && used + cost > static_cast<uint64_t>(options.queue.queue_size)) break;
+      size += cost;
+      used += cost;
+      admitted.emplace_back(std::move(blocked.front()), cost);
       blocked.pop_front();
     }
     while (!ready.empty() && in_flight < options.queue.num_consumers) {
@@ -509,28 +247,8 @@ void Shared::Finished(const RequestPtr& r) {
     auto self = shared_from_this();
     net::Loop::Current()->Post([self, start] { self->Begin(start); });
   }
-  for (auto& b : admitted) Admit(std::move(b));
+  for (auto& [batch, cost] : admitted) Admit(std::move(batch), cost);
   CheckDrained();
-}
-
-void Shared::LogFailure(const Error& error, uint64_t items, std::string_view what) {
-  uint64_t times = 0;
-  {
-    std::lock_guard lock(mutex);
-    // Causes differ by what they say; ports and counts in messages could make endless ones, so there are at most 64.
-    std::string cause = fmt::format("{}|{}|{}", what, CodeName(error.code), error.message.substr(0, 120));
-    if (failures.size() >= 64 && !failures.count(cause)) failures.clear();
-    auto& [last, count] = failures[cause];
-    ++count;
-    MonoTime now = net::Loop::Current()->Now();
-    if (last != MonoTime() && now - last < std::chrono::seconds(10)) return;
-    last = now;
-    times = std::exchange(count, 0);
-  }
-  context.log.Log(error.retryable ? LogLevel::kInfo : LogLevel::kError, what,
-                  {{"error", fmt::format("{}: {}", CodeName(error.code), error.message)},
-                   {"items", static_cast<int64_t>(items)},
-                   {"times", static_cast<int64_t>(times)}});
 }
 
 void Shared::FlushAll(std::vector<RequestPtr>& start) {
@@ -543,12 +261,18 @@ void Shared::CheckDrained() {
   std::function<void()> done;
   {
     std::lock_guard lock(mutex);
-    if (!closing || in_flight > 0 || !ready.empty() || !partitions.empty() || !blocked.empty()) return;
+    if (!closing || in_flight > 0 || at_disk > 0 || !ready.empty() || !partitions.empty() || !blocked.empty()) return;
     done = std::move(drained);
     drained = nullptr;
   }
   if (!done) return;
   auto self = shared_from_this();
+  if (log) {
+    // What was done is marked on disk before anybody else opens the folder.
+    done = [self, done = std::move(done)] {
+      self->log->Flush([self, done] { self->context.host->control_loop().Post(done); });
+    };
+  }
   // Senders hold connections of their loops: each is destroyed on its own.
   context.host->ForEachLoop([self](net::Loop& loop) { self->senders.slot(loop.index()).reset(); },
                             [self, done = std::move(done)] {
@@ -560,26 +284,32 @@ void Shared::CheckDrained() {
 void ExporterEngine::Shutdown(MonoTime deadline, std::function<void()> done) {
   auto s = shared_;
   std::vector<RequestPtr> start;
-  std::vector<Batch> admitted;
+  std::vector<std::pair<Batch, uint64_t>> admitted;
   {
     std::lock_guard lock(s->mutex);
     s->closing = true;
     s->drained = std::move(done);
     // Senders that wait for room are let in: what was offered before the shutdown is still served.
     for (auto& b : s->blocked) {
-      s->size += s->Cost(b);
-      admitted.push_back(std::move(b));
+      uint64_t cost = s->Cost(b);
+      s->size += cost;
+      admitted.emplace_back(std::move(b), cost);
     }
     s->blocked.clear();
   }
-  for (auto& b : admitted) s->Admit(std::move(b));
+  for (auto& [batch, cost] : admitted) s->Admit(std::move(batch), cost);
+  net::Loop& loop = *net::Loop::Current();
+  s->deadline = loop.AddTimer(deadline - loop.Now(), [s] { s->Expire(); });
+  if (s->log) {
+    // What waits stays in the stored queue; only what is on the wire is waited for.
+    s->KeepWaiting();
+    return s->EndRetries([s] { s->CheckDrained(); });
+  }
   {
     std::lock_guard lock(s->mutex);
     s->FlushAll(start);
   }
   s->Begin(start);
-  net::Loop& loop = *net::Loop::Current();
-  s->deadline = loop.AddTimer(deadline - loop.Now(), [s] { s->Expire(); });
   s->CheckDrained();
 }
 
@@ -601,26 +331,11 @@ void Shared::Expire() {
     GiveUp(r, Error{Code::kCancelled, false, Duration{0}, "not sent before the shutdown deadline"}, "shutdown");
   }
   auto self = shared_from_this();
-  context.host->ForEachLoop(
-      [self](net::Loop& loop) {
-        // Requests that wait for a retry on this loop end now.
-        std::vector<RequestPtr> waiting;
-        {
-          std::lock_guard lock(self->mutex);
-          for (auto& w : self->retrying) {
-            if (auto r = w.lock()) waiting.push_back(r);
-          }
-        }
-        for (auto& r : waiting) {
-          if (r->timer_loop != &loop || !r->timer.pending()) continue;
-          r->timer.Cancel();
-          self->GiveUp(r, Error{Code::kCancelled, false, Duration{0}, "not sent before the shutdown deadline"},
-                       "shutdown");
-        }
-        // Closing the senders fails what is on the wire.
-        self->senders.slot(loop.index()).reset();
-      },
-      [self] { self->CheckDrained(); });
+  EndRetries([self] {
+    // Closing the senders fails what is on the wire.
+    self->context.host->ForEachLoop([self](net::Loop& loop) { self->senders.slot(loop.index()).reset(); },
+                                    [self] { self->CheckDrained(); });
+  });
 }
 
 }  // namespace naru::pipeline

@@ -1,6 +1,7 @@
 #include "pipeline/segment_log.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstring>
 
 #include "wire/hash.h"
@@ -84,22 +85,55 @@ class Window {
   size_t size_ = 0;
 };
 
+// The logs of this process by folder: a configuration that is read again opens a queue before the one that it replaces
+// has let go of it.
+struct OpenLogs {
+  std::mutex mutex;
+  std::condition_variable closed;
+  std::map<std::string, std::weak_ptr<SegmentLog>> logs;
+  static OpenLogs& Instance() {
+    static auto* all = new OpenLogs;  // never destroyed: logs may outlive static destruction
+    return *all;
+  }
+};
+
 }  // namespace
 
 SegmentLog::SegmentLog(std::string folder, SegmentLogOptions options)
     : folder_(std::move(folder)), options_(std::move(options)) {}
 
-SegmentLog::~SegmentLog() = default;
+SegmentLog::~SegmentLog() {
+  OpenLogs& all = OpenLogs::Instance();
+  std::lock_guard lock(all.mutex);
+  if (!lock_) return;  // was never open
+  lock_.reset();
+  all.logs.erase(folder_);
+  all.closed.notify_all();
+}
+
+SegmentLog::Recovery SegmentLog::TakeRecovery() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(recovery_, Recovery());
+}
 
 std::string SegmentLog::PathOf(uint64_t number) const {
   return fmt::format("{}/{:016x}{}", folder_, number, kSuffix);
 }
 
 Result<std::shared_ptr<SegmentLog>> SegmentLog::Open(const std::string& folder, SegmentLogOptions options) {
+  OpenLogs& all = OpenLogs::Instance();
   auto log = std::make_shared<SegmentLog>(folder, std::move(options));
-  auto lock = log->options_.files->Lock(folder + "/lock");
-  if (!lock) return tl::unexpected(lock.error());
-  log->lock_ = std::move(*lock);
+  {
+    std::unique_lock lock(all.mutex);
+    for (auto it = all.logs.find(folder); it != all.logs.end(); it = all.logs.find(folder)) {
+      if (auto open = it->second.lock()) return open;
+      all.closed.wait(lock);  // its last owner is letting go
+    }
+    auto file = log->options_.files->Lock(folder + "/lock");
+    if (!file) return tl::unexpected(file.error());
+    log->lock_ = std::move(*file);
+    all.logs[folder] = log;
+  }
   if (auto s = log->Recover(); !s) return tl::unexpected(s.error());
   return log;
 }

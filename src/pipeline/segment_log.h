@@ -47,12 +47,14 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
     uint64_t damaged_bytes = 0;  // skipped, because no record was to be found there
   };
 
-  /// Opens the log of a folder, which must be there, and locks it. Blocks: reads the headers of all records.
+  /// Opens the log of a folder, which must be there, and locks it against other processes; within this one everybody
+  /// gets the same log. Blocks: reads the headers of all records.
   static Result<std::shared_ptr<SegmentLog>> Open(const std::string& folder, SegmentLogOptions options);
   SegmentLog(std::string folder, SegmentLogOptions options);
   ~SegmentLog();
 
-  const Recovery& recovery() const { return recovery_; }
+  /// What Open found, for whoever asks first; nothing after that.
+  Recovery TakeRecovery();
 
   /// Appends a record: the slices, one after the other. With `take` it belongs to the caller from the start, who must
   /// call Done or GiveBack; else it waits to be taken. `done` gets its number, or why it is not stored; then nothing of
@@ -123,7 +125,6 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   const std::string folder_;
   const SegmentLogOptions options_;
   std::unique_ptr<FileLock> lock_;
-  Recovery recovery_;
 
   mutable std::mutex mutex_;              // guards what follows
   std::map<uint64_t, Record> records_;    // not done, by sequence; the queue's own bound is their bound
@@ -132,6 +133,7 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   std::vector<Waiting> appends_;          // for the next turn of the writer
   std::vector<uint64_t> marks_;           // done since then
   std::vector<std::function<void()>> jobs_;
+  Recovery recovery_;
   Size size_;
   uint64_t next_sequence_ = 1;
   uint64_t disk_bytes_ = 0;

@@ -150,8 +150,10 @@ TEST(SegmentLog, WhatIsNotDoneIsThereAfterAnyEnd) {
   std::vector<std::string> want;
   for (int round = 0; round < 4; ++round) {
     auto log = Open(folder);
-    EXPECT_EQ(log->recovery().records, want.size());
-    EXPECT_EQ(log->recovery().damaged_bytes, 0u);
+    auto found = log->TakeRecovery();
+    EXPECT_EQ(found.records, want.size());
+    EXPECT_EQ(found.damaged_bytes, 0u);
+    EXPECT_EQ(log->TakeRecovery().records, 0u);
     EXPECT_EQ(TakeAll(*log), want);
     // Done are the first of what was there, and one of two that are new.
     log.reset();
@@ -168,14 +170,20 @@ TEST(SegmentLog, WhatIsNotDoneIsThereAfterAnyEnd) {
   }
 }
 
-TEST(SegmentLog, OneProcessAtATime) {
+TEST(SegmentLog, OneLogAFolder) {
   Folder folder;
   auto log = Open(folder);
-  auto second = SegmentLog::Open(folder.path(), Inline());
-  ASSERT_FALSE(second);
-  EXPECT_NE(second.error().message.find("locked"), std::string::npos) << second.error().message;
+  EXPECT_EQ(Open(folder), log);
+  // A lock belongs to an open file, so this process can play another one.
+  EXPECT_FALSE(Files::System().Lock(folder.path() + "/lock"));
   log.reset();
-  EXPECT_TRUE(SegmentLog::Open(folder.path(), Inline()));
+  auto other = Files::System().Lock(folder.path() + "/lock");
+  ASSERT_TRUE(other);
+  auto refused = SegmentLog::Open(folder.path(), Inline());
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("locked"), std::string::npos) << refused.error().message;
+  other->reset();
+  EXPECT_TRUE(Open(folder));
 }
 
 TEST(SegmentLog, SegmentsGoWhenTheirRecordsAreDone) {

@@ -1,0 +1,233 @@
+// The way of a request to the backend: attempts, retries, examination of what is refused for good, and how it ends.
+#include <algorithm>
+
+#include "otlp/validate.h"
+#include "pipeline/exporter_state.h"
+
+namespace naru::pipeline {
+
+using Shared = ExporterEngine::Shared;
+
+// Without the mutex: resolves what is stored, and sends.
+void Shared::Begin(const std::vector<RequestPtr>& start) {
+  for (auto& r : start) {
+    auto n = static_cast<int64_t>(r->items);
+    context.host->ledger().Post({{held_queue, -n}, {held_flight, n}});
+    flight_metric->Add(1);
+    r->first = net::Loop::Current()->Now();
+    r->interval = options.retry.initial_interval;
+    Attempt(r);
+  }
+}
+
+void Shared::Attempt(const RequestPtr& r) {
+  auto& sender = senders.mine();
+  if (!sender) sender = factory(*net::Loop::Current());
+  auto self = shared_from_this();
+  sender->Send(r->batch, [self, r](SendResult result) { self->Attempted(r, std::move(result)); });
+}
+
+void Shared::Attempted(const RequestPtr& r, SendResult result) {
+  if (result.ok()) return Deliver(r, std::move(result));
+  bool late;
+  {
+    std::lock_guard lock(mutex);
+    late = expired || (closing && r->group && result.error.retryable);
+  }
+  if (late) return GiveUp(r, result.error, "shutdown");
+  if (result.error.retryable) return Retry(r, result.error);
+  Examine(r, result.error);
+}
+
+void Shared::Deliver(const RequestPtr& r, SendResult result) {
+  auto rejected = static_cast<int64_t>(std::min<uint64_t>(result.rejected, r->items));
+  auto n = static_cast<int64_t>(r->items);
+  if (rejected) {
+    context.host->ledger().Post({{held_flight, -n}, {sent, n - rejected}, {Dropped("rejected_by_backend"), rejected}});
+    LogFailure(Error{Code::kInvalidArgument, false, Duration{0}, "partial success: " + result.message},
+               static_cast<uint64_t>(rejected), "the backend rejected records");
+  } else {
+    context.host->ledger().Post({{held_flight, -n}, {sent, n}});
+    if (!result.message.empty())
+      context.log.Warn("the backend took everything and warns", {{"message", result.message}});
+  }
+  r->batch.Delivered();
+  Finished(r);
+}
+
+void Shared::Retry(const RequestPtr& r, const Error& error) {
+  if (!options.retry.enabled) return GiveUp(r, error, "send_failed");
+  net::Loop& loop = *net::Loop::Current();
+  double jitter = 1 + options.retry.randomization_factor * (2 * loop.random().Unit() - 1);
+  auto wait = Duration(static_cast<int64_t>(static_cast<double>(r->interval.count()) * jitter));
+  r->interval =
+      std::min(Duration(static_cast<int64_t>(static_cast<double>(r->interval.count()) * options.retry.multiplier)),
+               options.retry.max_interval);
+  wait = std::max(wait, error.retry_after);
+  if (options.retry.max_elapsed_time > Duration(0) && loop.Now() + wait - r->first > options.retry.max_elapsed_time) {
+    return GiveUp(r, error, "retries_exhausted");
+  }
+  LogFailure(error, r->items, "Exporting failed. Will retry the request after interval.");
+  auto weak = weak_from_this();
+  {
+    std::lock_guard lock(mutex);
+    r->timer_loop = &loop;
+    retrying.push_back(r);
+    if (retrying.size() > 64) {
+      retrying.erase(std::remove_if(retrying.begin(), retrying.end(), [](auto& w) { return w.expired(); }),
+                     retrying.end());
+    }
+  }
+  // The timer holds the request: a request that waits belongs to nobody else.
+  r->timer = loop.AddTimer(wait, [weak, r] {
+    if (auto s = weak.lock()) s->Attempt(r);
+  });
+}
+
+void Shared::GiveUp(const RequestPtr& r, const Error& error, std::string_view reason) {
+  auto n = static_cast<int64_t>(r->items);
+  if (r->group && reason == "shutdown") {
+    context.host->ledger().Post({{held_flight, -n}, {held_queue, n}});
+    Keep(r);
+    return Finished(r);
+  }
+  // What nobody upstream waits for is dropped here; where somebody does (no queue, wait_for_result), a retryable
+  // failure is given back.
+  bool has_tokens =
+      std::any_of(r->batch.parts().begin(), r->batch.parts().end(), [](auto& p) { return bool(p.token); });
+  if (has_tokens && error.retryable) {
+    context.host->ledger().Post({{held_flight, -n}, {refused_failed, n}});
+    r->batch.Refused(error);
+  } else {
+    context.host->ledger().Post({{held_flight, -n}, {Dropped(reason), n}});
+    LogFailure(error, r->items, "Exporting failed. Dropping data.");
+    if (has_tokens && !error.retryable) {
+      r->batch.Refused(error);
+    } else {
+      r->batch.Dropped(error);
+    }
+  }
+  Finished(r);
+}
+
+// The backend refused for good. Bytes that passed through unread may be bad: the bad records are cut out and the rest
+// is sent again, once. When nothing is malformed, the inputs are sent one by one, so that one that the backend dislikes
+// does not take the others down.
+void Shared::Examine(const RequestPtr& r, const Error& error) {
+  bool data_fault =
+      error.code == Code::kInvalidArgument || error.code == Code::kInternal || error.code == Code::kOutOfRange;
+  if (r->examined || !data_fault) return GiveUp(r, error, "refused_by_backend");
+  r->examined = true;
+  auto client = r->batch.client();
+  size_t inputs = r->batch.parts().size();
+  std::vector<Part> parts = r->batch.TakeParts();
+  uint64_t cut = 0;
+  otlp::Flaw flaw = otlp::Flaw::kNone;
+  std::vector<Part> kept;
+  for (auto& p : parts) {
+    otlp::Sanitized s = otlp::Sanitize(context.signal, p.bytes);
+    if (s.first == otlp::Flaw::kNone) {
+      kept.push_back(std::move(p));
+      continue;
+    }
+    flaw = s.first;
+    uint64_t gone = p.items > s.items ? p.items - s.items : 0;
+    cut += gone;
+    Error why{Code::kInvalidArgument, false, Duration{0}, fmt::format("malformed record: {}", otlp::FlawText(s.first))};
+    if (p.token) p.token.Dropped(gone, why);
+    p.bytes = std::move(s.bytes);
+    p.items = s.items;
+    if (p.items)
+      kept.push_back(std::move(p));
+    else if (p.token)
+      p.token.Dropped(why);
+  }
+  auto rebuild = [&](Request& q, std::vector<Part> some) {
+    q.batch = Batch(context.signal);
+    q.batch.set_client(client);
+    for (auto& p : some) {
+      if (p.token)
+        q.batch.Append(std::move(p.bytes), std::move(p.token));
+      else
+        q.batch.Append(std::move(p.bytes), p.items);
+    }
+    q.items = q.batch.items();
+  };
+  if (flaw != otlp::Flaw::kNone) {
+    auto n = static_cast<int64_t>(cut);
+    context.host->ledger().Post({{held_flight, -n}, {Dropped("malformed"), n}});
+    LogFailure(error, cut, "The backend refused a batch; malformed records were cut out of it");
+    rebuild(*r, std::move(kept));
+    if (r->items == 0) return Finished(r);
+    return Attempt(r);
+  }
+  if (inputs <= 1 || inputs > 256) {
+    rebuild(*r, std::move(kept));
+    return GiveUp(r, error, "refused_by_backend");
+  }
+  LogFailure(error, 0, "The backend refused a batch of several inputs; they are sent one by one");
+  for (size_t i = 1; i < kept.size(); ++i) {
+    auto q = std::make_shared<Request>();
+    q->examined = true;
+    q->group = r->group;
+    q->first = r->first;
+    q->interval = options.retry.initial_interval;
+    std::vector<Part> one;
+    one.push_back(std::move(kept[i]));
+    rebuild(*q, std::move(one));
+    {
+      std::lock_guard lock(mutex);
+      ++in_flight;
+    }
+    flight_metric->Add(1);
+    Attempt(q);
+  }
+  std::vector<Part> one;
+  one.push_back(std::move(kept[0]));
+  rebuild(*r, std::move(one));
+  Attempt(r);
+}
+
+void Shared::LogFailure(const Error& error, uint64_t items, std::string_view what) {
+  uint64_t times = 0;
+  {
+    std::lock_guard lock(mutex);
+    // Causes differ by what they say; ports and counts in messages could make endless ones, so there are at most 64.
+    std::string cause = fmt::format("{}|{}|{}", what, CodeName(error.code), error.message.substr(0, 120));
+    if (failures.size() >= 64 && !failures.count(cause)) failures.clear();
+    auto& [last, count] = failures[cause];
+    ++count;
+    MonoTime now = net::Loop::Current()->Now();
+    if (last != MonoTime() && now - last < std::chrono::seconds(10)) return;
+    last = now;
+    times = std::exchange(count, 0);
+  }
+  context.log.Log(error.retryable ? LogLevel::kInfo : LogLevel::kError, what,
+                  {{"error", fmt::format("{}: {}", CodeName(error.code), error.message)},
+                   {"items", static_cast<int64_t>(items)},
+                   {"times", static_cast<int64_t>(times)}});
+}
+
+// Requests that wait for a retry end now.
+void Shared::EndRetries(std::function<void()> done) {
+  auto self = shared_from_this();
+  context.host->ForEachLoop(
+      [self](net::Loop& loop) {
+        std::vector<RequestPtr> waiting;
+        {
+          std::lock_guard lock(self->mutex);
+          for (auto& w : self->retrying) {
+            if (auto r = w.lock()) waiting.push_back(r);
+          }
+        }
+        for (auto& r : waiting) {
+          if (r->timer_loop != &loop || !r->timer.pending()) continue;
+          r->timer.Cancel();
+          self->GiveUp(r, Error{Code::kCancelled, false, Duration{0}, "not sent before the shutdown deadline"},
+                       "shutdown");
+        }
+      },
+      std::move(done));
+}
+
+}  // namespace naru::pipeline
