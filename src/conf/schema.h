@@ -482,8 +482,18 @@ Value Dump(const T& in, bool secrets = false) {
   return TypeOf<T>().Dump(&in, secrets);
 }
 
-/// A Markdown table of the keys of `type` with their defaults (a Dump), nested keys as `a::b`.
-std::string MarkdownTable(const Type& type, const Value& defaults);
+/// A Markdown table of the keys of `type` with their defaults, nested keys as `a::b`. `read` decodes a document (its
+/// issues ignored) over the defaults and dumps the result: so the table knows the defaults of what is off too.
+std::string MarkdownTable(const Type& type, const std::function<Value(const Value& document)>& read);
+template <class T>
+std::string MarkdownTable() {
+  return MarkdownTable(TypeOf<T>(), [](const Value& document) {
+    T value{};
+    Issues ignored;
+    Decode(document, value, ignored);
+    return Dump(value);
+  });
+}
 
 /// A JSON schema document (draft 2020-12) of resolved configurations of `type`, with these defaults (a Dump). Null is
 /// allowed everywhere, as in the documents.

@@ -1,4 +1,6 @@
 // What a field table says to people and to editors: Markdown tables and JSON schemas.
+#include <functional>
+
 #include <fmt/core.h>
 
 #include "conf/schema.h"
@@ -23,7 +25,12 @@ std::string DefaultText(const Value* d) {
   return text.empty() ? text : "`" + Cell(text) + "`";
 }
 
-void TableRows(std::string& out, const StructType& type, const Value& defaults, const std::string& prefix) {
+using Read = std::function<Value(Value document)>;
+
+// `defaults` of this struct; `read` decodes a document for it and dumps what came of it, which tells the defaults of
+// what is off.
+void TableRows(std::string& out, const StructType& type, const Value& defaults, const Read& read,
+               const std::string& prefix) {
   for (auto& f : type.fields()) {
     std::string name = prefix + f.name;
     const Value* d = defaults.Find(f.name);
@@ -32,15 +39,36 @@ void TableRows(std::string& out, const StructType& type, const Value& defaults, 
       out += fmt::format("| `{}` | any | | {} |\n", name, doc);
       continue;
     }
+    Read below = [&](Value document) {
+      Value mine = Value::MakeMap();
+      mine.Set(f.name, std::move(document));
+      Value got = read(std::move(mine));
+      const Value* v = got.Find(f.name);
+      return v ? *v : Value();
+    };
     if (const StructType* nested = f.type->AsStruct()) {
       bool off = !d || d->is_null();
       out += fmt::format("| `{}` | map | {} | {} |\n", name, off ? "off" : "", doc);
-      TableRows(out, *nested, off ? Value() : *d, name + "::");
+      TableRows(out, *nested, off ? below(Value::MakeMap()) : *d, below, name + "::");
       continue;
     }
     out += fmt::format("| `{}` | {} | {} | {} |\n", name, Cell(f.type->Name()), DefaultText(d), doc);
-    if (const Type* item = f.type->Item(); item && item->AsStruct())
-      TableRows(out, *item->AsStruct(), Value(), name + (f.type->IsList() ? "[]::" : "::NAME::"));
+    const Type* item = f.type->Item();
+    if (!item || !item->AsStruct()) continue;
+    bool list = f.type->IsList();
+    Read of_item = [&](Value document) {
+      Value all = list ? Value::MakeList() : Value::MakeMap();
+      if (list) {
+        all.list().push_back(std::move(document));
+      } else {
+        all.Set("NAME", std::move(document));
+      }
+      Value got = below(std::move(all));
+      if (got.is_list() && !got.list().empty()) return got.list().front();
+      const Value* v = got.Find("NAME");
+      return v ? *v : Value();
+    };
+    TableRows(out, *item->AsStruct(), of_item(Value::MakeMap()), of_item, name + (list ? "[]::" : "::NAME::"));
   }
 }
 
@@ -75,9 +103,9 @@ void AddDefaults(Value& s, const Value& defaults) {
 
 }  // namespace
 
-std::string MarkdownTable(const Type& type, const Value& defaults) {
+std::string MarkdownTable(const Type& type, const std::function<Value(const Value&)>& read) {
   std::string out = "| key | type | default | meaning |\n|---|---|---|---|\n";
-  if (const StructType* s = type.AsStruct()) TableRows(out, *s, defaults, "");
+  if (const StructType* s = type.AsStruct()) TableRows(out, *s, read(Value::MakeMap()), read, "");
   return out;
 }
 

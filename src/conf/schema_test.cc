@@ -205,7 +205,7 @@ TEST(Schema, SecretsPrintNowhere) {
 }
 
 TEST(Schema, MarkdownTable) {
-  EXPECT_EQ(MarkdownTable(TypeOf<Config>(), Dump(Config())),
+  EXPECT_EQ(MarkdownTable<Config>(),
             "| key | type | default | meaning |\n"
             "|---|---|---|---|\n"
             "| `endpoint` | string |  | where to send |\n"
@@ -215,8 +215,8 @@ TEST(Schema, MarkdownTable) {
             "| `rule` | map | off | one rule |\n"
             "| `rule::key` | string |  | a \\| b |\n"
             "| `queue` | map | off | waiting |\n"
-            "| `queue::enabled` | bool |  | switch |\n"
-            "| `queue::size` | int |  | how many |\n"
+            "| `queue::enabled` | bool | `true` | switch |\n"
+            "| `queue::size` | int | `10` | how many |\n"
             "| `limit` | int | `5` | bound |\n"
             "| `rules` | list of map |  | rules in order |\n"
             "| `rules[]::key` | string |  | a \\| b |\n"

@@ -18,7 +18,6 @@ struct Config {
     s.Field("retry_on_failure", &Config::retry, "retries");
   }
   void Validate(conf::Issues& issues) const {
-    client.Validate(issues);
     if (timeout < Duration(0)) issues.Add("timeout", "'timeout' must be non-negative");
   }
 };

@@ -24,7 +24,6 @@ struct Config {
     s.Field("retry_on_failure", &Config::retry, "retries");
   }
   void Validate(conf::Issues& issues) const {
-    client.Validate(issues);
     if (client.endpoint.empty() && traces_endpoint.empty() && metrics_endpoint.empty() && logs_endpoint.empty() &&
         profiles_endpoint.empty()) {
       issues.Add("endpoint", "at least one endpoint must be specified");

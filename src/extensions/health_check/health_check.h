@@ -31,7 +31,6 @@ struct Config {
     s.Ignored("check_collector_pipeline", "documented as broken in the reference; accepted, does nothing");
   }
   void Validate(conf::Issues& issues) const {
-    server.Validate(issues);
     if (path.empty() || path[0] != '/') issues.Add("path", "path must start with /");
   }
 };

@@ -65,7 +65,6 @@ void TlsServerConfig::Describe(conf::Struct<TlsServerConfig>& s) {
 }
 
 void TlsServerConfig::Validate(conf::Issues& issues) const {
-  tls.Validate(issues);
   if (tls.cert_file.empty() && tls.cert_pem.empty())
     issues.Add("cert_file", "a TLS server needs a certificate and its key (cert_file, key_file)");
 }

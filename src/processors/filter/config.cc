@@ -46,7 +46,7 @@ void MetricFilters::Describe(conf::Struct<MetricFilters>& s) {
   s.Field("datapoint", &MetricFilters::datapoint, "OTTL conditions");
 }
 void LogSeverity::Describe(conf::Struct<LogSeverity>& s) {
-  s.Field("min", &LogSeverity::min, "least severity: a number, or `INFO`, `WARN2`, ...");
+  s.Field("min", &LogSeverity::min, "least severity: a number, or a name such as `INFO` or `WARN2`");
   s.Field("match_undefined", &LogSeverity::match_undefined, "whether records without severity match");
 }
 void LogMatch::Describe(conf::Struct<LogMatch>& s) {

@@ -10,10 +10,6 @@ void HttpProtocol::Describe(conf::Struct<HttpProtocol>& s) {
   s.Field("profiles_url_path", &HttpProtocol::profiles_url_path, "path that takes profiles");
 }
 
-void HttpProtocol::Validate(conf::Issues& issues) const {
-  server.Validate(issues);
-}
-
 void Protocols::Describe(conf::Struct<Protocols>& s) {
   s.Field("grpc", &Protocols::grpc, "OTLP/gRPC; the key alone turns it on");
   s.Field("http", &Protocols::http, "OTLP/HTTP, protobuf and JSON; the key alone turns it on");

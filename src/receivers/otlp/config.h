@@ -10,7 +10,6 @@ struct GrpcProtocol {
   pipeline::GrpcServerConfig server;
   GrpcProtocol() { server.endpoint = "localhost:4317"; }
   static void Describe(conf::Struct<GrpcProtocol>& s) { s.Squash(&GrpcProtocol::server); }
-  void Validate(conf::Issues& issues) const { server.Validate(issues); }
 };
 
 struct HttpProtocol {
@@ -25,7 +24,6 @@ struct HttpProtocol {
     server.write_timeout = server.read_header_timeout = server.idle_timeout = Duration(0);
   }
   static void Describe(conf::Struct<HttpProtocol>& s);
-  void Validate(conf::Issues& issues) const;
 };
 
 struct Protocols {
