@@ -1,5 +1,8 @@
 #include "base/system_memory.h"
 
+#include <link.h>
+#include <malloc.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -44,6 +47,25 @@ uint64_t ResidentMemory() {
   int n = std::fscanf(f, "%llu %llu", &size, &resident);
   std::fclose(f);
   return n == 2 ? resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+void ReleaseStartMemory() {
+  malloc_trim(0);
+  dl_iterate_phdr(
+      [](dl_phdr_info* object, size_t, void*) {
+        if (!object->dlpi_name || std::strncmp(object->dlpi_name, "linux-vdso", 10) == 0) return 0;
+        auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+        for (int i = 0; i < object->dlpi_phnum; ++i) {
+          auto& h = object->dlpi_phdr[i];
+          // Text only: no page of it can have been written.
+          if (h.p_type != PT_LOAD || !(h.p_flags & PF_X) || (h.p_flags & PF_W)) continue;
+          uintptr_t begin = (object->dlpi_addr + h.p_vaddr + page - 1) & ~(page - 1);
+          uintptr_t end = (object->dlpi_addr + h.p_vaddr + h.p_memsz) & ~(page - 1);
+          if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+        }
+        return 0;
+      },
+      nullptr);
 }
 
 uint64_t ProcessCpuNanos() {

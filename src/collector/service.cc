@@ -136,6 +136,7 @@ void Service::Begin() {
       return;
     }
     graph_->NotifyReady(true);
+    ReleaseStartMemory();
     log_.Info("Everything is ready. Begin running and processing data.");
     if (options_.on_ready) options_.on_ready();
   });
