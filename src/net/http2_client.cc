@@ -40,8 +40,8 @@ class Http2Client final : public ClientConnection {
     nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, std::size(settings));
     nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, 4 << 20);
     stream_->SetHandler(this);
-    Flush();
   }
+  void Begin() override { Flush(); }
   ~Http2Client() override { nghttp2_session_del(session_); }
 
   bool CanTake() const override {

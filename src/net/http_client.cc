@@ -132,6 +132,7 @@ void HttpClient::Shared::Connected(Result<std::unique_ptr<Stream>> stream) {
   expect_http2 = http2;
   connections.push_back(http2 ? NewHttp2Client(*this, std::move(*stream)) : NewHttp1Client(*this, std::move(*stream)));
   connections.back()->http2 = http2;
+  connections.back()->Begin();
   if (!sweep.pending()) Sweep();
   Pump();
 }

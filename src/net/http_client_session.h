@@ -26,6 +26,8 @@ using ExchangePtr = std::shared_ptr<Exchange>;
 class ClientConnection : public StreamHandler {
  public:
   virtual ~ClientConnection() = default;
+  /// Called once, when the client has it in its list: from here on it may fail and ask to be removed.
+  virtual void Begin() {}
   /// Room for another request now.
   virtual bool CanTake() const = 0;
   virtual bool idle() const = 0;
