@@ -268,7 +268,7 @@ class Planner {
         if (Has(p.receivers, id)) to.push_back(&p);
       }
       if (from.empty() && to.empty()) continue;  // configured and not used
-      auto supported = [&](const PipelinePlan* f, const PipelinePlan* t) {
+      auto supported = [&c = c](const PipelinePlan* f, const PipelinePlan* t) {
         const auto& pairs = c.factory->stability.pairs;
         return std::find(pairs.begin(), pairs.end(), std::make_pair(f->signal, t->signal)) != pairs.end();
       };
