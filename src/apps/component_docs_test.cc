@@ -182,6 +182,23 @@ void CheckDocs(const conf::StructType& type, const std::string& path) {
   }
 }
 
+// Keys that are accepted and do nothing, or refused, say so in the table, and docs/gaps.md says why.
+void CheckGaps(const conf::StructType& type, const std::string& path, const std::string& gaps) {
+  for (auto& f : type.fields()) {
+    bool gap = f.ignored || f.doc.rfind("accepted", 0) == 0 || f.doc.rfind("refused", 0) == 0;
+    if (gap) {
+      bool named =
+          gaps.find("`" + f.name + "`") != std::string::npos || gaps.find("::" + f.name + "`") != std::string::npos;
+      bool ottl = f.doc == "refused: OTTL conditions";
+      EXPECT_TRUE(named || ottl) << path << f.name << " is not in docs/gaps.md";
+      continue;
+    }
+    if (auto* nested = f.type->AsStruct()) CheckGaps(*nested, path + f.name + "::", gaps);
+    if (auto* item = f.type->Item(); item && item->AsStruct())
+      CheckGaps(*item->AsStruct(), path + f.name + "[]::", gaps);
+  }
+}
+
 class ComponentDocs : public testing::TestWithParam<size_t> {
  protected:
   const Factory& factory() const { return *All()[GetParam()]; }
@@ -217,6 +234,8 @@ TEST_P(ComponentDocs, ExamplesLoad) {
 TEST_P(ComponentDocs, EveryKeyIsDescribed) {
   CheckDocs(*factory().config_type().AsStruct(), std::string(factory().type) + ": ");
   EXPECT_FALSE(factory().summary.empty());
+  CheckGaps(*factory().config_type().AsStruct(), std::string(factory().type) + ": ",
+            FileText(NARU_SOURCE_DIR "/docs/gaps.md"));
 }
 
 std::string ParamName(const testing::TestParamInfo<size_t>& info) {

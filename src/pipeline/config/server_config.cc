@@ -48,7 +48,7 @@ void GrpcServerConfig::Describe(conf::Struct<GrpcServerConfig>& s) {
   s.Field("auth", &C::auth, "who may send");
   s.Field("include_metadata", &C::include_metadata,
           "keep request headers beside the data, for batch metadata_keys, headers_setter and from_context");
-  s.Field("middlewares", &C::middlewares, "extensions that see each request");
+  s.Field("middlewares", &C::middlewares, "accepted, not honoured: extensions that see each request");
 }
 
 void GrpcServerConfig::Validate(conf::Issues& issues) const {
@@ -105,7 +105,7 @@ void HttpServerConfig::Describe(conf::Struct<HttpServerConfig>& s) {
   s.Field("write_timeout", &C::write_timeout, "time without progress of a response; 0 for ever");
   s.Field("idle_timeout", &C::idle_timeout, "close a connection without requests after this time; 0 never");
   s.Field("keep_alives_enabled", &C::keep_alives_enabled, "keep connections for further requests");
-  s.Field("middlewares", &C::middlewares, "extensions that see each request");
+  s.Field("middlewares", &C::middlewares, "accepted, not honoured: extensions that see each request");
 }
 
 void HttpServerConfig::Validate(conf::Issues& issues) const {

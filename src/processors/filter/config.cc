@@ -41,9 +41,9 @@ void MetricFilters::Describe(conf::Struct<MetricFilters>& s) {
   s.Field("include", &MetricFilters::include, "keep only metrics that match");
   s.Field("exclude", &MetricFilters::exclude, "remove metrics that match");
   s.Field("regexp", &MetricFilters::regexp, "settings of regular expressions");
-  s.Field("resource", &MetricFilters::resource, "OTTL conditions");
-  s.Field("metric", &MetricFilters::metric, "OTTL conditions");
-  s.Field("datapoint", &MetricFilters::datapoint, "OTTL conditions");
+  s.Field("resource", &MetricFilters::resource, "refused: OTTL conditions");
+  s.Field("metric", &MetricFilters::metric, "refused: OTTL conditions");
+  s.Field("datapoint", &MetricFilters::datapoint, "refused: OTTL conditions");
 }
 void LogSeverity::Describe(conf::Struct<LogSeverity>& s) {
   s.Field("min", &LogSeverity::min, "least severity: a number, or a name such as `INFO` or `WARN2`");
@@ -60,31 +60,31 @@ void LogMatch::Describe(conf::Struct<LogMatch>& s) {
 void LogFilters::Describe(conf::Struct<LogFilters>& s) {
   s.Field("include", &LogFilters::include, "keep only records that match");
   s.Field("exclude", &LogFilters::exclude, "remove records that match");
-  s.Field("resource", &LogFilters::resource, "OTTL conditions");
-  s.Field("log_record", &LogFilters::log_record, "OTTL conditions");
+  s.Field("resource", &LogFilters::resource, "refused: OTTL conditions");
+  s.Field("log_record", &LogFilters::log_record, "refused: OTTL conditions");
 }
 void TraceFilters::Describe(conf::Struct<TraceFilters>& s) {
-  s.Field("resource", &TraceFilters::resource, "OTTL conditions");
-  s.Field("span", &TraceFilters::span, "OTTL conditions");
-  s.Field("spanevent", &TraceFilters::spanevent, "OTTL conditions");
+  s.Field("resource", &TraceFilters::resource, "refused: OTTL conditions");
+  s.Field("span", &TraceFilters::span, "refused: OTTL conditions");
+  s.Field("spanevent", &TraceFilters::spanevent, "refused: OTTL conditions");
 }
 void ProfileFilters::Describe(conf::Struct<ProfileFilters>& s) {
-  s.Field("resource", &ProfileFilters::resource, "OTTL conditions");
-  s.Field("profile", &ProfileFilters::profile, "OTTL conditions");
+  s.Field("resource", &ProfileFilters::resource, "refused: OTTL conditions");
+  s.Field("profile", &ProfileFilters::profile, "refused: OTTL conditions");
 }
 
 void Config::Describe(conf::Struct<Config>& s) {
   s.Field("error_mode", &Config::error_mode,
-          "`ignore`, `silent` or `propagate`: errors of conditions; the include/exclude form has none");
+          "accepted; errors of conditions, which the include/exclude form has not: `ignore`, `silent` or `propagate`");
   s.Field("spans", &Config::spans, "spans to keep and to remove");
   s.Field("metrics", &Config::metrics, "metrics to keep and to remove");
   s.Field("logs", &Config::logs, "log records to keep and to remove");
-  s.Field("traces", &Config::traces, "OTTL conditions");
-  s.Field("profiles", &Config::profiles, "OTTL conditions");
-  s.Field("trace_conditions", &Config::trace_conditions, "OTTL conditions");
-  s.Field("metric_conditions", &Config::metric_conditions, "OTTL conditions");
-  s.Field("log_conditions", &Config::log_conditions, "OTTL conditions");
-  s.Field("profile_conditions", &Config::profile_conditions, "OTTL conditions");
+  s.Field("traces", &Config::traces, "refused: OTTL conditions");
+  s.Field("profiles", &Config::profiles, "refused: OTTL conditions");
+  s.Field("trace_conditions", &Config::trace_conditions, "refused: OTTL conditions");
+  s.Field("metric_conditions", &Config::metric_conditions, "refused: OTTL conditions");
+  s.Field("log_conditions", &Config::log_conditions, "refused: OTTL conditions");
+  s.Field("profile_conditions", &Config::profile_conditions, "refused: OTTL conditions");
 }
 
 void Config::Validate(conf::Issues& issues) const {
