@@ -217,8 +217,9 @@ class LogPass final : public Pass {
         reading.source_policy = Policy::kAttribute;
       }
     }
-    // The attribute with the randomness is set before priorities are looked at, and then has no number.
-    bool covered = hash && reading.source && config.sampling_priority == kRandomnessKey;
+    // Where the hash is written down, that comes before priorities are looked at: then this attribute has no number.
+    bool covered = hash && reading.source && reading.flaw == Flaw::kNone && !reading.threshold &&
+                   config.sampling_priority == kRandomnessKey;
     if (!config.sampling_priority.empty() && priority.value && !covered)
       reading.priority = PriorityOf(AnyValue::Parse(*priority.value), config.sampling_precision);
     Decision d = Decide(reading);
