@@ -38,6 +38,10 @@ def generated(spec):
         if spec.get("priority") and i % 5 == 0:
             kind, v = spec["priority"][(i // 5) % len(spec["priority"])]
             record["attributes"].append({"key": "sampling.priority", "value": {kind: v}})
+        if spec.get("also"):
+            for key, kind, v in spec["also"][i % len(spec["also"])]:
+                v = v.replace("RANDOM", f"{r.getrandbits(56):014x}") if isinstance(v, str) else v
+                record["attributes"].append({"key": key, "value": {kind: v}})
         if spec["generate"] == "traces":
             record.update(name=f"span-{i}", startTimeUnixNano=str(1700000000000000000 + i), endTimeUnixNano=str(1700000000000001000 + i))
             if spec.get("states"):
