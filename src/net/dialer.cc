@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/workers.h"
@@ -69,6 +70,7 @@ namespace {
 struct Known {
   DialTarget target;
   StreamWrapper wrap;
+  std::shared_ptr<DialState> state;
   std::vector<Address> addresses;
   MonoTime at{};
   size_t next = 0;
@@ -98,7 +100,13 @@ class Attempt final : public Connecting {
  private:
   void Use() {
     addresses_ = known_->addresses;
-    if (known_->target.round_robin)
+    if (known_->target.round_robin && known_->state) {
+      known_->state->addresses = addresses_.size();
+      auto& connected = known_->state->connected;
+      auto load = [&](const Address& a) { return std::count(connected.begin(), connected.end(), a.ToString()); };
+      std::stable_sort(addresses_.begin(), addresses_.end(),
+                       [&](const Address& a, const Address& b) { return load(a) < load(b); });
+    } else if (known_->target.round_robin)
       std::rotate(addresses_.begin(), addresses_.begin() + static_cast<ptrdiff_t>(known_->next++ % addresses_.size()),
                   addresses_.end());
     Connect(0);
@@ -141,10 +149,11 @@ class Attempt final : public Connecting {
 
 }  // namespace
 
-Connector MakeConnector(DialTarget target, StreamWrapper wrap) {
+Connector MakeConnector(DialTarget target, StreamWrapper wrap, std::shared_ptr<DialState> state) {
   auto known = std::make_shared<Known>();
   known->target = std::move(target);
   known->wrap = std::move(wrap);
+  known->state = std::move(state);
   return [known](Loop& loop, Duration timeout,
                  std::function<void(Result<std::unique_ptr<Stream>>)> done) -> std::unique_ptr<Connecting> {
     auto a = std::make_unique<Attempt>(loop, known, timeout, std::move(done));

@@ -29,6 +29,7 @@ using StreamWrapper = std::function<std::unique_ptr<Connecting>(Loop&, std::uniq
 
 /// A Connector for `target`: every call resolves (answers are kept for ten seconds), then tries the addresses one after
 /// another until one connects. The connector belongs to one loop.
-Connector MakeConnector(DialTarget target, StreamWrapper wrap = nullptr);
+/// With a `state` each goes first to the address with the fewest of the client's connections.
+Connector MakeConnector(DialTarget target, StreamWrapper wrap = nullptr, std::shared_ptr<DialState> state = nullptr);
 
 }  // namespace naru::net

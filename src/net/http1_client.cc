@@ -28,7 +28,7 @@ class Http1Client final : public ClientConnection {
     ClientRequest& r = exchange_->request;
     head_.clear();
     auto out = std::back_inserter(head_);
-    fmt::format_to(out, "{} {} HTTP/1.1\r\n", r.method, r.path);
+    fmt::format_to(out, "{} {}{} HTTP/1.1\r\n", r.method, client_.options.target_prefix, r.path);
     bool host = false, agent = false;
     for (auto& [k, v] : r.headers) {
       host = host || k == "host";
@@ -38,6 +38,8 @@ class Http1Client final : public ClientConnection {
     if (!host) fmt::format_to(out, "host: {}\r\n", client_.options.authority);
     if (!agent && !client_.options.user_agent.empty())
       fmt::format_to(out, "user-agent: {}\r\n", client_.options.user_agent);
+    if (!client_.options.proxy_authorization.empty())
+      fmt::format_to(out, "proxy-authorization: {}\r\n", client_.options.proxy_authorization);
     if (!client_.options.keep_alives) head_ += "connection: close\r\n";
     if (r.method != "GET" || exchange_->body_bytes)
       fmt::format_to(out, "content-length: {}\r\n", exchange_->body_bytes);

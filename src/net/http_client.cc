@@ -48,6 +48,10 @@ void HttpClient::Send(ClientRequest request, ResponseCallback done) {
   auto e = std::make_shared<Exchange>();
   e->request = std::move(request);
   e->done = std::move(done);
+  if (s.options.cookies && !s.cookies.empty()) {
+    std::string jar = s.cookies.For(e->request.path, s.options.scheme == "https", s.UnixNow());
+    if (!jar.empty()) e->request.headers.emplace_back("cookie", std::move(jar));
+  }
   for (auto& b : e->request.body) e->body_bytes += b.size();
   std::weak_ptr<Shared> weak = shared_;
   s.all.push_back(e);
@@ -80,7 +84,9 @@ void HttpClient::Shared::Pump() {
       if (!free && c->CanTake()) free = c.get();
     }
     // HTTP/2: requests go round the sessions, so that each gets its share.
-    bool more = expect_http2 ? sessions + connecting.size() < static_cast<size_t>(std::max(1, options.connections))
+    size_t wanted = options.dial ? std::clamp<size_t>(options.dial->addresses, 1, 64)
+                                 : static_cast<size_t>(std::max(1, options.connections));
+    bool more = expect_http2 ? sessions + connecting.size() < wanted && (!options.dial || connecting.empty())
                              : !free && connecting.size() < waiting.size() &&
                                    (options.max_connections == 0 ||
                                     connections.size() + connecting.size() < options.max_connections);
@@ -96,6 +102,10 @@ void HttpClient::Shared::Pump() {
 }
 
 void HttpClient::Shared::Connect() {
+  if (options.dial) {
+    options.dial->connected.clear();
+    for (auto& c : connections) options.dial->connected.push_back(c->peer);
+  }
   connecting.emplace_back();
   auto place = std::prev(connecting.end());
   std::weak_ptr<Shared> weak = weak_from_this();
@@ -115,7 +125,7 @@ void HttpClient::Shared::Connected(Result<std::unique_ptr<Stream>> stream) {
     next_backoff = next_backoff == Duration(0) ? Duration(std::chrono::milliseconds(100))
                                                : std::min(next_backoff * 2, Duration(std::chrono::seconds(5)));
     // Everything that waits would wait for the same: it is told now, and whoever retries does so with its own patience.
-    if (connections.empty() && connecting.empty()) {
+    if (connections.empty() && connecting.empty() && !options.wait_for_ready) {
       auto failed = std::move(waiting);
       waiting.clear();
       for (auto& e : failed) Finish(e, Unexpected(stream.error()));
@@ -130,8 +140,10 @@ void HttpClient::Shared::Connected(Result<std::unique_ptr<Stream>> stream) {
   const TlsInfo* tls = (*stream)->tls();
   bool http2 = options.http2_prior_knowledge || (tls && tls->alpn == "h2");
   expect_http2 = http2;
+  std::string peer = (*stream)->peer().ToString();
   connections.push_back(http2 ? NewHttp2Client(*this, std::move(*stream)) : NewHttp1Client(*this, std::move(*stream)));
   connections.back()->http2 = http2;
+  connections.back()->peer = std::move(peer);
   connections.back()->Begin();
   if (!sweep.pending()) Sweep();
   Pump();
@@ -141,6 +153,11 @@ void HttpClient::Shared::Finish(const ExchangePtr& e, Result<ClientResponse> res
   auto done = std::move(e->done);
   e->done = nullptr;
   e->deadline.Cancel();
+  if (options.cookies && result) {
+    for (auto& [name, value] : result->headers) {
+      if (name == "set-cookie") cookies.Take(value, options.scheme == "https", UnixNow());
+    }
+  }
   e->connection = nullptr;
   auto it = std::find(all.begin(), all.end(), e);
   if (it != all.end()) {

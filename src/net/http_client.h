@@ -25,12 +25,23 @@ namespace naru::net {
 using Connector = std::function<std::unique_ptr<Connecting>(Loop&, Duration timeout,
                                                             std::function<void(Result<std::unique_ptr<Stream>>)> done)>;
 
+/// What a client and its connector tell each other to spread connections over all addresses of a name.
+struct DialState {
+  size_t addresses = 1;                // that the name has; told by the connector
+  std::vector<std::string> connected;  // addresses of the connections; told by the client before each attempt
+};
+
 struct HttpClientOptions {
   std::string scheme = "http";
   std::string authority;  // ":authority" and Host: "backend:4318"
   std::string user_agent;
   bool http2_prior_knowledge = false;  // h2c; gRPC without TLS
   int connections = 1;                 // HTTP/2 sessions, used in turn
+  std::shared_ptr<DialState> dial;     // one HTTP/2 session for each address instead (at most 64); may be null
+  std::string target_prefix;           // HTTP/1.1 through a proxy: "http://backend:4318" in front of the path
+  std::string proxy_authorization;     // the same: the login at the proxy
+  bool wait_for_ready = false;         // requests wait for a connection until their time-out, however often it fails
+  bool cookies = false;                // keep the server's cookies and send them back
   size_t max_idle_connections = 100;   // HTTP/1.1
   size_t max_connections = 0;          // HTTP/1.1, 0: no limit
   bool keep_alives = true;

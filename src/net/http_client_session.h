@@ -4,6 +4,7 @@
 #include <deque>
 #include <list>
 
+#include "net/cookies.h"
 #include "net/http_client.h"
 
 namespace naru::net {
@@ -37,6 +38,7 @@ class ClientConnection : public StreamHandler {
   /// Time passes: keepalive and idle limits. False: close it.
   virtual bool Check(MonoTime now) = 0;
   bool http2 = false;
+  std::string peer;  // its address
 };
 
 struct HttpClient::Shared : std::enable_shared_from_this<HttpClient::Shared> {
@@ -48,11 +50,13 @@ struct HttpClient::Shared : std::enable_shared_from_this<HttpClient::Shared> {
   std::list<std::unique_ptr<Connecting>> connecting;
   std::deque<ExchangePtr> waiting;
   std::vector<ExchangePtr> all;  // everything without an answer
+  CookieJar cookies;
   Timer sweep, backoff;
   Duration next_backoff{0};
   bool closed = false;
   bool expect_http2 = false;  // what the last connection turned out to speak
 
+  uint64_t UnixNow() { return loop.clock().UnixNano() / 1'000'000'000; }
   void Pump();
   void Connect();
   void Connected(Result<std::unique_ptr<Stream>> stream);

@@ -24,6 +24,9 @@ ExporterEngine::ExporterEngine(ExporterContext context, EngineOptions options, S
 ExporterEngine::~ExporterEngine() = default;
 
 Status ExporterEngine::Start(Host& host) {
+  if (shared_->options.check) {
+    if (auto s = shared_->options.check(host); !s) return s;
+  }
   return shared_->OpenLog(host);
 }
 

@@ -27,6 +27,8 @@ struct EngineOptions {
   QueueConfig queue;
   /// Largest request in bytes (0: none): batches are split so that none overruns the peer's limit.
   uint64_t max_request_bytes = 0;
+  /// What else Start has to look after (authenticators that must be there); may be null.
+  std::function<Status(Host&)> check;
 };
 
 /// Makes the sender of a loop, on that loop, at its first batch.

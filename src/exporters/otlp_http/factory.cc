@@ -2,6 +2,7 @@
 
 #include "exporters/otlp_http/config.h"
 #include "exporters/otlp_http/http_sender.h"
+#include "pipeline/config/client.h"
 #include "pipeline/exporter_engine.h"
 
 namespace naru::exporters::otlp_http {
@@ -15,7 +16,8 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
   f->summary = "sends OTLP over HTTP";
   f->stability = {.traces = "stable", .metrics = "stable", .logs = "stable", .profiles = "alpha"};
   f->exporter = [](const Config& c, pipeline::ExporterContext ctx) -> Result<std::unique_ptr<pipeline::Exporter>> {
-    pipeline::EngineOptions o{c.retry, c.queue, 0};
+    pipeline::EngineOptions o{
+        c.retry, c.queue, 0, [client = c.client](pipeline::Host& host) { return pipeline::CheckClient(host, client); }};
     auto context = std::make_shared<const pipeline::ExporterContext>(ctx);
     return std::unique_ptr<pipeline::Exporter>(std::make_unique<pipeline::ExporterEngine>(
         std::move(ctx), std::move(o), [c, context](net::Loop& loop) { return NewHttpSender(c, *context, loop); }));

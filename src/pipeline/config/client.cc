@@ -1,6 +1,7 @@
 #include "pipeline/config/client.h"
 
 #include "net/dialer.h"
+#include "net/proxy.h"
 #include "net/tls.h"
 
 namespace naru::pipeline {
@@ -44,6 +45,17 @@ net::StreamWrapper WrapTls(net::TlsSettings settings, Duration reload) {
   };
 }
 
+net::TlsSettings ProxyTls(const net::Url& proxy) {
+  return Settings(TlsClientConfig(), proxy.host, {"http/1.1"});
+}
+
+// What to do with a stream to a proxy so that it leads to the server.
+net::StreamWrapper ToProxy(const net::Url& proxy, const std::string& host, uint16_t port, const std::string& agent) {
+  net::StreamWrapper tls;
+  if (proxy.scheme == "https") tls = WrapTls(ProxyTls(proxy), Duration(0));
+  return net::Chain(std::move(tls), net::Tunnel(proxy, host, port, agent));
+}
+
 }  // namespace
 
 std::unique_ptr<net::HttpClient> MakeGrpcClient(Host& host, const GrpcClientConfig& c, net::Loop& loop) {
@@ -63,10 +75,23 @@ std::unique_ptr<net::HttpClient> MakeGrpcClient(Host& host, const GrpcClientConf
     o.keepalive_timeout = c.keepalive->timeout;
     o.keepalive_without_streams = c.keepalive->permit_without_stream;
   }
+  o.wait_for_ready = c.wait_for_ready;
   net::DialTarget dial{target->host, target->port, target->unix_path, c.balancer_name == "round_robin"};
   net::StreamWrapper wrap;
   if (tls) wrap = WrapTls(Settings(c.tls, target->host, {"h2"}), c.tls.tls.reload_interval);
-  return std::make_unique<net::HttpClient>(loop, std::move(o), net::MakeConnector(std::move(dial), std::move(wrap)));
+  // As gRPC does it: HTTPS_PROXY, with TLS or without, and the proxy finds the address.
+  std::optional<net::Url> proxy;
+  if (!target->unix_path)
+    proxy = net::ProxyEnvironment::Process().For("https", target->host, target->port).value_or(std::nullopt);
+  if (proxy) {
+    wrap = net::Chain(ToProxy(*proxy, target->host, target->port, o.user_agent), std::move(wrap));
+    dial = net::DialTarget{proxy->host, proxy->port, false, true};
+  } else if (dial.round_robin && !dial.unix_path) {
+    o.dial = std::make_shared<net::DialState>();
+  }
+  auto state = o.dial;
+  return std::make_unique<net::HttpClient>(loop, std::move(o),
+                                           net::MakeConnector(std::move(dial), std::move(wrap), std::move(state)));
 }
 
 std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConfig& c, const net::Url& url,
@@ -87,8 +112,26 @@ std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConf
         c.force_attempt_http2 ? std::vector<std::string>{"h2", "http/1.1"} : std::vector<std::string>{"http/1.1"};
     wrap = WrapTls(Settings(c.tls, url.host, std::move(alpn)), c.tls.tls.reload_interval);
   }
-  return std::make_unique<net::HttpClient>(
-      loop, std::move(o), net::MakeConnector(net::DialTarget{url.host, url.port, false, true}, std::move(wrap)));
+  o.cookies = c.cookies && c.cookies->enabled;
+  net::DialTarget dial{url.host, url.port, false, true};
+  std::optional<net::Url> proxy;
+  if (!c.proxy_url.empty()) {
+    if (auto given = net::ParseProxy(c.proxy_url)) proxy = *given;
+  } else {
+    proxy = net::ProxyEnvironment::Process().For(url.scheme, url.host, url.port).value_or(std::nullopt);
+  }
+  if (proxy) {
+    dial = net::DialTarget{proxy->host, proxy->port, false, true};
+    if (url.scheme == "http" && proxy->scheme != "socks5") {
+      // Plain requests are given to the proxy itself.
+      o.target_prefix = "http://" + url.Authority();
+      o.proxy_authorization = net::ProxyAuthorization(*proxy);
+      if (proxy->scheme == "https") wrap = WrapTls(ProxyTls(*proxy), Duration(0));
+    } else {
+      wrap = net::Chain(ToProxy(*proxy, url.host, url.port, o.user_agent), std::move(wrap));
+    }
+  }
+  return std::make_unique<net::HttpClient>(loop, std::move(o), net::MakeConnector(std::move(dial), std::move(wrap)));
 }
 
 ClientAuth* FindClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& config) {
@@ -97,11 +140,46 @@ ClientAuth* FindClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& c
   return x ? x->client_auth() : nullptr;
 }
 
-Status CheckClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& config) {
+namespace {
+
+Status CheckAuth(Host& host, const conf::Optional<ClientAuthConfig>& config) {
   if (!config || FindClientAuth(host, config)) return {};
   return Fail(Code::kInvalidArgument,
               "failed to resolve authenticator \"{}\": it is no client authenticator in service::extensions",
               config->authenticator);
+}
+
+}  // namespace
+
+Status CheckMiddlewares(Host& host, const std::vector<MiddlewareConfig>& middlewares) {
+  for (auto& m : middlewares) {
+    return Fail(Code::kInvalidArgument, "failed to resolve middleware \"{}\": {}", m.id,
+                host.FindExtension(m.id) ? "the extension is no middleware" : "it is not in service::extensions");
+  }
+  return {};
+}
+
+Status CheckClient(Host& host, const GrpcClientConfig& c) {
+  if (auto s = CheckAuth(host, c.auth); !s) return s;
+  if (auto s = CheckMiddlewares(host, c.middlewares); !s) return s;
+  auto target = GrpcTarget::Parse(c.endpoint);
+  if (!target) return tl::unexpected(target.error());
+  if (target->unix_path) return {};
+  auto proxy = net::ProxyEnvironment::Process().For("https", target->host, target->port);
+  if (!proxy) return Fail(Code::kInvalidArgument, "HTTPS_PROXY: {}", proxy.error().message);
+  return {};
+}
+
+Status CheckClient(Host& host, const HttpClientConfig& c) {
+  if (auto s = CheckAuth(host, c.auth); !s) return s;
+  if (auto s = CheckMiddlewares(host, c.middlewares); !s) return s;
+  auto url = net::Url::Parse(c.endpoint);
+  if (!url || !c.proxy_url.empty()) return {};
+  auto proxy = net::ProxyEnvironment::Process().For(url->scheme, url->host, url->port);
+  if (!proxy)
+    return Fail(Code::kInvalidArgument, "{}: {}", url->scheme == "https" ? "HTTPS_PROXY" : "HTTP_PROXY",
+                proxy.error().message);
+  return {};
 }
 
 }  // namespace naru::pipeline

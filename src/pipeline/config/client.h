@@ -15,8 +15,12 @@ std::unique_ptr<net::HttpClient> MakeGrpcClient(Host& host, const GrpcClientConf
 std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConfig& config, const net::Url& url,
                                                 net::Loop& loop);
 
-/// The authenticator that `config` names; null without one. Start() checks it with CheckClientAuth.
+/// The authenticator that `config` names; null without one. Start() checks it with CheckClient.
 ClientAuth* FindClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& config);
-Status CheckClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& config);
+/// That the extensions which a client block names are there, and the proxy of the environment is one.
+Status CheckClient(Host& host, const GrpcClientConfig& config);
+Status CheckClient(Host& host, const HttpClientConfig& config);
+/// That the middlewares are there. No extension of naru is one yet, so a name here is always refused.
+Status CheckMiddlewares(Host& host, const std::vector<MiddlewareConfig>& middlewares);
 
 }  // namespace naru::pipeline

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "otlp/json.h"
+#include "pipeline/config/client.h"
 #include "receivers/otlp/request.h"
 
 namespace naru::receivers::otlp {
@@ -42,6 +43,7 @@ std::shared_ptr<Endpoint> Endpoint::Grpc(const pipeline::GrpcServerConfig& c,
   e->max_bytes_ = static_cast<size_t>(c.max_recv_msg_size_mib ? c.max_recv_msg_size_mib << 20 : 4 << 20);
   e->include_metadata_ = c.include_metadata;
   e->auth_config_ = c.auth;
+  e->middlewares_ = c.middlewares;
   e->options_ = c.Options();
   e->listen_ = pipeline::ListenerSettings::Of(c);
   for (auto codec : {wire::Codec::kIdentity, wire::Codec::kGzip, wire::Codec::kZstd, wire::Codec::kSnappyFramed})
@@ -56,6 +58,7 @@ std::shared_ptr<Endpoint> Endpoint::Http(const HttpProtocol& p, const pipeline::
   e->max_bytes_ = c.max_request_body_size > 0 ? static_cast<size_t>(c.max_request_body_size) : 20u << 20;
   e->include_metadata_ = c.include_metadata;
   e->auth_config_ = c.auth;
+  e->middlewares_ = c.middlewares;
   e->cors_ = c.cors;
   e->options_ = c.Options();
   e->listen_ = pipeline::ListenerSettings::Of(c);
@@ -82,6 +85,7 @@ Status Endpoint::Open(pipeline::Host& host) {
                         "failed to resolve authenticator \"{}\": it is no server authenticator in service::extensions",
                         auth_config_->authenticator);
   }
+  if (auto s = pipeline::CheckMiddlewares(host, middlewares_); !s) return s;
   for (int i = 0; i < naru::otlp::kSignals; ++i) {
     auto& l = host.ledger();
     pipeline::Owner owner{"receiver", context_.id, std::string(naru::otlp::Names(static_cast<Signal>(i)).name), "",

@@ -54,6 +54,7 @@ class Endpoint final : public net::Service, public std::enable_shared_from_this<
   std::array<Accounts, 4> accounts_;
   bool include_metadata_ = false;
   conf::Optional<pipeline::ServerAuthConfig> auth_config_;
+  std::vector<pipeline::MiddlewareConfig> middlewares_;
   pipeline::ServerAuth* auth_ = nullptr;
   conf::Optional<pipeline::CorsConfig> cors_;
   std::vector<std::pair<std::string, std::string>> response_headers_;
