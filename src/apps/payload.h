@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "base/buffer.h"
-#include "base/clock.h"
 #include "otlp/signal.h"
 
 namespace naru::apps {

@@ -1,5 +1,5 @@
-// Memory is counted, not guessed: every buffer, connection and queue entry that outside input can grow is charged here by the
-// capacity that it pins.
+// Memory is counted, not guessed: every buffer, connection and queue entry that outside input can grow is charged here
+// by the capacity that it pins.
 #pragma once
 
 #include <atomic>
@@ -43,7 +43,8 @@ class Budget {
   std::atomic<int64_t> hard_{INT64_MAX};
 };
 
-/// Holds a charge for as long as it lives; move-only. For state that is not a Buffer (connections, HTTP/2 streams, map entries).
+/// Holds a charge for as long as it lives; move-only. For state that is not a Buffer (connections, HTTP/2 streams, map
+/// entries).
 class Charge {
  public:
   Charge() = default;

@@ -15,7 +15,8 @@ Budget& Budget::Process() {
 
 namespace {
 
-// Size classes 2^k and 1.5 * 2^k from 4 KiB to 6 MiB are cached; smaller blocks are the allocator's business, larger ones are rare.
+// Size classes 2^k and 1.5 * 2^k from 4 KiB to 6 MiB are cached; smaller blocks are the allocator's business, larger
+// ones are rare.
 constexpr size_t kSmallestCached = 4096;
 constexpr uint32_t kClasses = 22;
 constexpr uint32_t kUncached = UINT32_MAX;

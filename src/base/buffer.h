@@ -1,9 +1,9 @@
 // Buffers and slices: the only owners of telemetry bytes.
 //
-// A Buffer is a block of memory with an atomic reference count, charged to a Budget by its capacity. Whoever fills it is its only
-// holder; once shared it is immutable. A Slice is a view that keeps its buffer alive; slices are copied, cut and queued freely, on
-// any thread. Freed blocks go to a small cache of the freeing thread, by size class: fresh pages cost as much as the whole work on
-// them, so large blocks are recycled.
+// A Buffer is a block of memory with an atomic reference count, charged to a Budget by its capacity. Whoever fills it
+// is its only holder; once shared it is immutable. A Slice is a view that keeps its buffer alive; slices are copied,
+// cut and queued freely, on any thread. Freed blocks go to a small cache of the freeing thread, by size class: fresh
+// pages cost as much as the whole work on them, so large blocks are recycled.
 #pragma once
 
 #include <atomic>
@@ -44,9 +44,9 @@ class BufferRef {
 
 class Buffer {
  public:
-  /// A block with at least `capacity` bytes, contents undefined. The capacity is rounded up to a size class and charged to
-  /// `budget` until the last reference goes. Never returns null: the process ends when the system has no memory, which limits
-  /// on the budget are there to prevent.
+  /// A block with at least `capacity` bytes, contents undefined. The capacity is rounded up to a size class and charged
+  /// to `budget` until the last reference goes. Never returns null: the process ends when the system has no memory,
+  /// which limits on the budget are there to prevent.
   static BufferRef Allocate(size_t capacity, Budget& budget = Budget::Process());
   /// A block that holds a copy of `bytes`.
   static BufferRef CopyOf(std::string_view bytes, Budget& budget = Budget::Process());
@@ -87,7 +87,8 @@ class Slice {
   Slice() = default;
   Slice(BufferRef buffer, const uint8_t* data, size_t size) : buffer_(std::move(buffer)), data_(data), size_(size) {}
   /// The first `size` bytes of `buffer`.
-  Slice(BufferRef buffer, size_t size) : buffer_(std::move(buffer)), data_(buffer_ ? buffer_->data() : nullptr), size_(size) {}
+  Slice(BufferRef buffer, size_t size)
+      : buffer_(std::move(buffer)), data_(buffer_ ? buffer_->data() : nullptr), size_(size) {}
   static Slice CopyOf(std::string_view bytes, Budget& budget = Budget::Process()) {
     return Slice(Buffer::CopyOf(bytes, budget), bytes.size());
   }

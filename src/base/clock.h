@@ -1,5 +1,5 @@
-// Time and randomness as interfaces, with a real form here and a simulated one in testkit. Nothing in naru asks the system for the
-// time or for random bytes in any other way (a test looks for it).
+// Time and randomness as interfaces, with a real form here and a simulated one in testkit. Nothing in naru asks the
+// system for the time or for random bytes in any other way (a test looks for it).
 #pragma once
 
 #include <chrono>

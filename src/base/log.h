@@ -1,5 +1,5 @@
-// Logging of naru about itself: lines laid out as zap's console or JSON encoder lays them out, because that is what users of the
-// reference collector parse. Not for hot paths: a line costs microseconds and takes a lock.
+// Logging of naru about itself: lines laid out as zap's console or JSON encoder lays them out, because that is what
+// users of the reference collector parse. Not for hot paths: a line costs microseconds and takes a lock.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,11 @@ struct LogField {
   LogField(std::string_view k, bool v) : key(k), value(v) {}
   LogField(std::string_view k, double v) : key(k), value(v) {}
   template <class I>
-    requires std::is_integral_v<I>
-  LogField(std::string_view k, I v) : key(k), value(static_cast<int64_t>(v)) {}
+  requires std::is_integral_v<I> LogField(std::string_view k, I v) : key(k), value(static_cast<int64_t>(v)) {}
 };
 
-/// Where lines go. Thread-safe. The service builds one from `service::telemetry::logs`; tests collect lines with their own.
+/// Where lines go. Thread-safe. The service builds one from `service::telemetry::logs`; tests collect lines with their
+/// own.
 class LogSink {
  public:
   virtual ~LogSink() = default;
@@ -60,7 +60,8 @@ class Logger {
 };
 
 /// Renders one line (without its newline). `time_unix_nano` is UTC.
-/// Console: `2006-01-02T15:04:05.000Z\tinfo\tmessage\t{"key": "value"}`. JSON: one object with level, ts, msg and the fields.
+/// Console: `2006-01-02T15:04:05.000Z\tinfo\tmessage\t{"key": "value"}`. JSON: one object with level, ts, msg and the
+/// fields.
 std::string FormatLogLine(bool json, uint64_t time_unix_nano, LogLevel level, std::string_view message,
                           const std::vector<LogField>& context, const LogField* fields, size_t n);
 

@@ -1,5 +1,5 @@
-// Errors are values. A Result<T> holds a T or an Error; an Error carries what a caller needs to decide (retry or not, after how
-// long) and what a person needs to act (what, where, what to do).
+// Errors are values. A Result<T> holds a T or an Error; an Error carries what a caller needs to decide (retry or not,
+// after how long) and what a person needs to act (what, where, what to do).
 #pragma once
 
 #include <chrono>

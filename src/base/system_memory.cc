@@ -28,7 +28,8 @@ bool ReadNumber(const char* path, uint64_t& out) {
 bool CgroupMemoryLimit(uint64_t& bytes) {
   uint64_t machine = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   uint64_t n = 0;
-  bool found = ReadNumber("/sys/fs/cgroup/memory.max", n) || ReadNumber("/sys/fs/cgroup/memory/memory.limit_in_bytes", n);
+  bool found =
+      ReadNumber("/sys/fs/cgroup/memory.max", n) || ReadNumber("/sys/fs/cgroup/memory/memory.limit_in_bytes", n);
   if (!found || n == 0 || n >= machine) return false;  // v1 writes a huge number for no limit
   bytes = n;
   return true;
@@ -71,7 +72,9 @@ void ReleaseStartMemory() {
 uint64_t ProcessCpuNanos() {
   rusage r{};
   getrusage(RUSAGE_SELF, &r);
-  auto ns = [](const timeval& t) { return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_usec) * 1000; };
+  auto ns = [](const timeval& t) {
+    return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_usec) * 1000;
+  };
   return ns(r.ru_utime) + ns(r.ru_stime);
 }
 

@@ -10,7 +10,6 @@
 
 #include "conf/schema.h"
 #include "conf/value.h"
-#include "pipeline/metrics.h"
 
 namespace naru::collector {
 

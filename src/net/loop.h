@@ -10,7 +10,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/budget.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "net/stream.h"

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "base/result.h"
-#include "net/dialer.h"
 #include "net/loop.h"
 #include "net/stream.h"
 

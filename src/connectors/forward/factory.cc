@@ -10,7 +10,9 @@ struct Config {
 class Forward final : public pipeline::Connector {
  public:
   explicit Forward(const pipeline::ConnectorContext& c)
-      : next_(c.next), sent_(c.host->ledger().Open({"connector", c.id, std::string(otlp::Names(c.from).name), "", ""}, pipeline::Entry::kSent)) {}
+      : next_(c.next),
+        sent_(c.host->ledger().Open({"connector", c.id, std::string(otlp::Names(c.from).name), "", ""},
+                                    pipeline::Entry::kSent)) {}
   void Consume(pipeline::Batch&& batch) override {
     sent_.Add(static_cast<int64_t>(batch.items()));
     next_->Consume(std::move(batch));
@@ -30,7 +32,10 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
   f->type = "forward";
   f->module = "go.opentelemetry.io/collector/connector/forwardconnector v0.155.0";
   f->summary = "joins pipelines of the same signal";
-  f->stability.pairs = {{Signal::kTraces, Signal::kTraces}, {Signal::kMetrics, Signal::kMetrics}, {Signal::kLogs, Signal::kLogs}, {Signal::kProfiles, Signal::kProfiles}};
+  f->stability.pairs = {{Signal::kTraces, Signal::kTraces},
+                        {Signal::kMetrics, Signal::kMetrics},
+                        {Signal::kLogs, Signal::kLogs},
+                        {Signal::kProfiles, Signal::kProfiles}};
   f->connector = [](const Config&, pipeline::ConnectorContext c) -> Result<std::unique_ptr<pipeline::Connector>> {
     return std::unique_ptr<pipeline::Connector>(std::make_unique<Forward>(c));
   };

@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "conf/scalar.h"
+#include "pipeline/config/listener.h"
 
 namespace naru::extensions::health_check {
 

@@ -6,7 +6,6 @@
 
 #include "net/http_server.h"
 #include "pipeline/component.h"
-#include "pipeline/config/listener.h"
 #include "pipeline/config/server_config.h"
 
 namespace naru::extensions::health_check {

@@ -7,7 +7,8 @@
 namespace naru::processors::memory_limiter {
 
 void Config::Describe(conf::Struct<Config>& s) {
-  s.Field("check_interval", &Config::check_interval, "accepted; must be positive, as in the reference; naru counts all the time");
+  s.Field("check_interval", &Config::check_interval,
+          "accepted; must be positive, as in the reference; naru counts all the time");
   s.Field("limit_mib", &Config::limit_mib, "memory of the process at most, in MiB");
   s.Field("spike_limit_mib", &Config::spike_limit_mib, "refuse this much below the limit; 20 % of it by default");
   s.Field("limit_percentage", &Config::limit_percentage,

@@ -1,6 +1,5 @@
 #include "receivers/otlp/otlp_receiver.h"
 
-#include "pipeline/config/listener.h"
 #include "receivers/otlp/endpoint.h"
 
 namespace naru::receivers::otlp {

@@ -4,7 +4,6 @@
 #include <memory>
 #include <vector>
 
-#include "net/http_server.h"
 #include "pipeline/component.h"
 #include "receivers/otlp/config.h"
 
