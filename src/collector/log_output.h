@@ -1,6 +1,7 @@
 // service::telemetry::logs: where own log lines go, in which form, and which are left out.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>

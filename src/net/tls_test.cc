@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "net/dialer.h"
 #include "net/epoll_loop.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
