@@ -5,8 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/clock.h"
-
 namespace naru::net {
 
 /// Not thread-safe. At most 50 cookies of 4 KiB; further ones are not kept.

@@ -5,7 +5,6 @@
 #include "conf/yaml.h"
 #include "otlp/build.h"
 #include "pipeline/metrics.h"
-#include "processors/probabilistic_sampler/config.h"
 
 namespace naru::processors::probabilistic_sampler {
 namespace {
