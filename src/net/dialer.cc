@@ -46,6 +46,14 @@ Result<std::vector<Address>> Ask(const std::string& host, uint16_t port) {
 
 }  // namespace
 
+Result<std::vector<Address>> ResolveNow(const std::string& host, uint16_t port) {
+  auto all = Ask(host, port);
+  if (all) {
+    std::stable_sort(all->begin(), all->end(), [](auto& a, auto& b) { return a.kind < b.kind; });
+  }
+  return all;
+}
+
 std::unique_ptr<Connecting> ResolveName(Loop& loop, const std::string& host, uint16_t port,
                                         std::function<void(Result<std::vector<Address>>)> done) {
   auto lookup = std::make_unique<Lookup>();

@@ -16,6 +16,9 @@ namespace naru::net {
 [[nodiscard]] std::unique_ptr<Connecting> ResolveName(Loop& loop, const std::string& host, uint16_t port,
                                                       std::function<void(Result<std::vector<Address>>)> done);
 
+/// The same on the calling thread, which it may block for seconds: for the start of a process. IPv4 first.
+Result<std::vector<Address>> ResolveNow(const std::string& host, uint16_t port);
+
 struct DialTarget {
   std::string host;  // a name, a numeric address, or the path of a unix socket
   uint16_t port = 0;

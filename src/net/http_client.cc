@@ -201,10 +201,15 @@ void HttpClient::Shared::Remove(ClientConnection* connection) {
 
 void HttpClient::Shared::Sweep() {
   MonoTime now = loop.Now();
+  // The longest used ones stand first: those behind the limit are closed from there.
+  auto spare = [](auto& c) { return !c->http2 && c->idle(); };
+  auto idle = static_cast<size_t>(std::count_if(connections.begin(), connections.end(), spare));
   for (auto it = connections.begin(); it != connections.end();) {
     ClientConnection* c = it->get();
     ++it;
-    if (!c->Check(now)) Remove(c);
+    bool excess = options.max_idle_connections && idle > options.max_idle_connections && !c->http2 && c->idle();
+    if (excess) --idle;
+    if (excess || !c->Check(now)) Remove(c);
   }
   if (connections.empty()) return;
   std::weak_ptr<Shared> weak = weak_from_this();

@@ -42,7 +42,7 @@ struct HttpClientOptions {
   std::string proxy_authorization;     // the same: the login at the proxy
   bool wait_for_ready = false;         // requests wait for a connection until their time-out, however often it fails
   bool cookies = false;                // keep the server's cookies and send them back
-  size_t max_idle_connections = 100;   // HTTP/1.1
+  size_t max_idle_connections = 100;   // HTTP/1.1; 0: all. Looked at once a second
   size_t max_connections = 0;          // HTTP/1.1, 0: no limit
   bool keep_alives = true;
   Duration idle_timeout = std::chrono::seconds(90);

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "otlp/signal.h"
 #include "pipeline/ack.h"
+#include "pipeline/tracer.h"
 
 namespace naru::pipeline {
 
@@ -24,6 +25,8 @@ struct ClientInfo {
   std::map<std::string, std::vector<std::string>, std::less<>> metadata;
   /// What the authenticator learnt: "username", "subject", "claims.x", "raw" ...
   std::map<std::string, std::string, std::less<>> auth;
+  /// The own span that the batch belongs to, when own spans are on; else not valid.
+  SpanContext span;
 };
 
 /// One input of a batch: a slice that is by itself a valid OTLP Export request body, and the token for its items. Parts

@@ -21,11 +21,13 @@
 #include "pipeline/batch.h"
 #include "pipeline/gate.h"
 #include "pipeline/ledger.h"
+#include "pipeline/tracer.h"
 
 namespace naru::pipeline {
 
 class Extension;
 class Metrics;
+struct ServiceView;
 
 /// The world of a running collector, as components see it. Outlives them. Thread-safe unless said.
 class Host {
@@ -51,8 +53,13 @@ class Host {
   bool client_info_wanted() const { return client_info_.load(std::memory_order_relaxed); }
   /// "naru/0.1.0 (linux/amd64)": what exporters send as user agent.
   virtual const std::string& user_agent() const = 0;
+  /// What runs now; never null in a collector.
+  virtual std::shared_ptr<const ServiceView> View() const { return nullptr; }
+  /// Own spans.
+  Tracer& tracer() { return tracer_; }
 
  private:
+  Tracer tracer_;
   std::atomic<bool> client_info_{false};
 };
 
@@ -92,6 +99,7 @@ struct Context {
   std::string pipeline;  // "traces/1" for processors and connectors' exits; else empty
   Logger log;            // carries otelcol.component.id, .kind and .signal
   Host* host = nullptr;
+  bool own = false;  // carries telemetry of naru about itself, which makes no further telemetry
 };
 
 /// Serves all signals that pipelines want from it with one instance.
@@ -158,6 +166,8 @@ class Extension : public Component {
   virtual ServerAuth* server_auth() { return nullptr; }
   virtual ClientAuth* client_auth() { return nullptr; }
   virtual Storage* storage() { return nullptr; }
+  /// True for a middleware that refuses requests of servers when memory is short. The gate does the refusing.
+  virtual bool limits_servers() const { return false; }
   /// Pipelines began to flow / are about to stop. For health checks.
   virtual void OnReady() {}
   virtual void OnNotReady() {}

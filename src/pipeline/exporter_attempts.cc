@@ -16,8 +16,21 @@ void Shared::Begin(const std::vector<RequestPtr>& start) {
     flight_metric->Add(1);
     r->first = net::Loop::Current()->Now();
     r->interval = options.retry.initial_interval;
+    if (context.host->tracer().on() && !context.own) StartSpan(*r);
     Attempt(r);
   }
+}
+
+// Named as the reference names it; a child of the receiver's span when the batch is of one request.
+void Shared::StartSpan(Request& r) {
+  const auto& client = r.batch.client();
+  r.span = context.host->tracer().Start(fmt::format("exporter/{}/{}", context.id, otlp::Names(context.signal).name),
+                                        SpanKind::kClient, client ? &client->span : nullptr);
+  if (!r.span || !context.host->tracer().propagates()) return;
+  // What the sender puts into the request's headers.
+  auto info = client ? std::make_shared<ClientInfo>(*client) : std::make_shared<ClientInfo>();
+  info->span = r.span.context();
+  r.batch.set_client(std::move(info));
 }
 
 void Shared::Attempt(const RequestPtr& r) {
@@ -42,6 +55,9 @@ void Shared::Attempted(const RequestPtr& r, SendResult result) {
 void Shared::Deliver(const RequestPtr& r, SendResult result) {
   auto rejected = static_cast<int64_t>(std::min<uint64_t>(result.rejected, r->items));
   auto n = static_cast<int64_t>(r->items);
+  r->span.Set("items.sent", n - rejected);
+  r->span.Set("items.failed", rejected);
+  r->span.End();
   if (rejected) {
     context.host->ledger().Post({{held_flight, -n}, {sent, n - rejected}, {Dropped("rejected_by_backend"), rejected}});
     LogFailure(Error{Code::kInvalidArgument, false, Duration{0}, "partial success: " + result.message},
@@ -68,6 +84,7 @@ void Shared::Retry(const RequestPtr& r, const Error& error) {
     return GiveUp(r, error, "retries_exhausted");
   }
   LogFailure(error, r->items, "Exporting failed. Will retry the request after interval.");
+  r->span.Event("Exporting failed. Will retry the request after interval.");
   auto weak = weak_from_this();
   {
     std::lock_guard lock(mutex);
@@ -86,6 +103,10 @@ void Shared::Retry(const RequestPtr& r, const Error& error) {
 
 void Shared::GiveUp(const RequestPtr& r, const Error& error, std::string_view reason) {
   auto n = static_cast<int64_t>(r->items);
+  r->span.Set("items.sent", int64_t{0});
+  r->span.Set("items.failed", n);
+  r->span.Fail(error.message);
+  r->span.End();
   if (r->group && reason == "shutdown") {
     context.host->ledger().Post({{held_flight, -n}, {held_queue, n}});
     Keep(r);

@@ -44,6 +44,7 @@ struct Request {
   bool examined = false;  // was refused for good once, and its bad records were cut out
   net::Timer timer;       // of the next attempt, on `timer_loop`
   net::Loop* timer_loop = nullptr;
+  ActiveSpan span;  // from the first attempt to the end
 };
 using RequestPtr = std::shared_ptr<Request>;
 
@@ -104,6 +105,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   std::vector<RequestPtr> Cut(RequestPtr r);
   void Begin(const std::vector<RequestPtr>& start);
   void Attempt(const RequestPtr& r);
+  void StartSpan(Request& r);
   void Attempted(const RequestPtr& r, SendResult result);
   void Retry(const RequestPtr& r, const Error& error);
   void GiveUp(const RequestPtr& r, const Error& error, std::string_view reason);

@@ -2,16 +2,22 @@
 // nothing.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <utility>
 
 #include "base/budget.h"
 #include "base/result.h"
 
 namespace naru::pipeline {
 
-/// Judges by a Budget's limits, which memory_limiter (or, without one, the cgroup's memory limit) sets. Thread-safe.
+/// Judges by a Budget's limits, which the cgroup's memory limit and memory_limiters set. Outlives the handles of Limit.
+/// Thread-safe.
 class Gate {
  public:
   explicit Gate(Budget& budget) : budget_(budget) {}
@@ -23,11 +29,33 @@ class Gate {
     return Unexpected(
         Error{Code::kUnavailable, true, std::chrono::seconds(1), "data refused due to high memory usage"});
   }
+  /// Limits that hold until the returned handle is destroyed: the tightest soft and hard limits of all handles do.
+  [[nodiscard]] std::shared_ptr<void> Limit(int64_t soft, int64_t hard) {
+    std::lock_guard lock(mutex_);
+    auto place = limits_.insert(limits_.end(), {soft, hard});
+    Apply();
+    return std::shared_ptr<void>(this, [this, place](void*) {
+      std::lock_guard inner(mutex_);
+      limits_.erase(place);
+      Apply();
+    });
+  }
   uint64_t refused_requests() const { return refused_.load(std::memory_order_relaxed); }
   Budget& budget() { return budget_; }
 
  private:
+  void Apply() {
+    int64_t soft = INT64_MAX, hard = INT64_MAX;
+    for (auto& [s, h] : limits_) {
+      soft = std::min(soft, s);
+      hard = std::min(hard, h);
+    }
+    budget_.SetLimits(soft, hard);
+  }
+
   Budget& budget_;
+  std::mutex mutex_;                               // guards limits_
+  std::list<std::pair<int64_t, int64_t>> limits_;  // soft, hard
   std::atomic<uint64_t> refused_{0};
 };
 

@@ -45,8 +45,16 @@ Histogram* Metrics::GetHistogram(const Instrument& instrument, Attributes attrib
                                  const std::vector<double>& bounds) {
   std::lock_guard lock(mutex_);
   Entry& e = Find(instrument, attributes);
-  if (!e.histogram) e.histogram = std::make_unique<Histogram>(bounds);
+  if (!e.histogram) {
+    const std::vector<double>* other = bounds_ ? bounds_(instrument) : nullptr;
+    e.histogram = std::make_unique<Histogram>(other ? *other : bounds);
+  }
   return e.histogram.get();
+}
+
+void Metrics::SetBounds(BoundsOf bounds) {
+  std::lock_guard lock(mutex_);
+  bounds_ = std::move(bounds);
 }
 
 std::shared_ptr<void> Metrics::Observe(const Instrument& instrument, Attributes attributes,

@@ -66,6 +66,9 @@ class Metrics {
   /// The same pointer for the same name and attributes, valid as long as the registry.
   Sum* GetSum(const Instrument& instrument, Attributes attributes);
   Histogram* GetHistogram(const Instrument& instrument, Attributes attributes, const std::vector<double>& bounds);
+  /// Bounds for histograms that are made from here on instead of their own; null: their own.
+  using BoundsOf = std::function<const std::vector<double>*(const Instrument&)>;
+  void SetBounds(BoundsOf bounds);
   /// A value asked for at collection time. The returned handle removes it. `fn` is called on the collecting thread.
   std::shared_ptr<void> Observe(const Instrument& instrument, Attributes attributes, std::function<double()> fn);
 
@@ -93,6 +96,7 @@ class Metrics {
   };
   Entry& Find(const Instrument& instrument, Attributes& attributes);
   mutable std::mutex mutex_;
+  BoundsOf bounds_;
   std::map<std::string, Group, std::less<>> groups_;
   size_t series_ = 0;
 };

@@ -19,7 +19,8 @@ class GrpcSender final : public pipeline::Sender {
   GrpcSender(const Config& c, const pipeline::ExporterContext& context, net::Loop& loop)
       : config_(c),
         path_(otlp::Names(context.signal).grpc_path),
-        auth_(pipeline::FindClientAuth(*context.host, c.client.auth)) {
+        auth_(pipeline::FindClientAuth(*context.host, c.client.auth)),
+        tracer_(context.host->tracer()) {
     codec_ = *wire::CodecByGrpcName(c.client.compression);
     for (auto& [k, v] : c.client.headers.entries) {
       std::string name = k;
@@ -40,6 +41,7 @@ class GrpcSender final : public pipeline::Sender {
     if (auth_) {
       for (auto& h : auth_->Headers(batch.client().get())) r.headers.push_back(std::move(h));
     }
+    if (tracer_.propagates() && batch.client()) tracer_.Inject(batch.client()->span, r.headers);
     for (auto& p : batch.parts()) r.body.push_back(p.bytes);
     if (codec_ != wire::Codec::kIdentity && batch.bytes() >= kCompressFrom) {
       auto packed = wire::Compress(codec_, r.body);
@@ -106,6 +108,7 @@ class GrpcSender final : public pipeline::Sender {
   wire::Codec codec_;
   std::vector<std::pair<std::string, std::string>> headers_;
   pipeline::ClientAuth* auth_;
+  pipeline::Tracer& tracer_;
   std::unique_ptr<net::HttpClient> client_;
 };
 

@@ -26,7 +26,8 @@ class HttpSender final : public pipeline::Sender {
       : config_(c),
         signal_(context.signal),
         loop_(loop),
-        auth_(pipeline::FindClientAuth(*context.host, c.client.auth)) {
+        auth_(pipeline::FindClientAuth(*context.host, c.client.auth)),
+        tracer_(context.host->tracer()) {
     codec_ = *wire::CodecByHttpName(c.client.compression);
     auto url = net::Url::Parse(UrlFor(c, signal_));
     if (!url) {
@@ -56,6 +57,7 @@ class HttpSender final : public pipeline::Sender {
     if (auth_) {
       for (auto& h : auth_->Headers(batch.client().get())) r.headers.push_back(std::move(h));
     }
+    if (tracer_.propagates() && batch.client()) tracer_.Inject(batch.client()->span, r.headers);
     for (auto& p : batch.parts()) r.body.push_back(p.bytes);
     if (config_.encoding == "json") {
       auto json = otlp::RequestToJson(signal_, r.body);
@@ -144,6 +146,7 @@ class HttpSender final : public pipeline::Sender {
   wire::Codec codec_;
   std::vector<std::pair<std::string, std::string>> headers_;
   pipeline::ClientAuth* auth_;
+  pipeline::Tracer& tracer_;
   Error broken_;
   std::unique_ptr<net::HttpClient> client_;
 };

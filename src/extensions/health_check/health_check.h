@@ -4,9 +4,8 @@
 #include <atomic>
 #include <memory>
 
-#include "net/http_server.h"
 #include "pipeline/component.h"
-#include "pipeline/config/server_config.h"
+#include "pipeline/config/page_server.h"
 
 namespace naru::extensions::health_check {
 
@@ -34,24 +33,23 @@ struct Config {
   }
 };
 
-class HealthCheck final : public pipeline::Extension, public net::Service {
+class HealthCheck final : public pipeline::Extension {
  public:
-  HealthCheck(const Config& config, pipeline::ExtensionContext context)
-      : config_(config), context_(std::move(context)) {}
+  HealthCheck(const Config& config, pipeline::ExtensionContext context);
   Status Start(pipeline::Host& host) override;
-  void Shutdown(MonoTime deadline, std::function<void()> done) override;
+  void Shutdown(MonoTime deadline, std::function<void()> done) override { server_.Shutdown(deadline, std::move(done)); }
   void OnReady() override;
   void OnNotReady() override { ready_ = false; }
-  std::shared_ptr<net::RequestHandler> OnRequest(const net::RequestHead& head, net::ServerCall& call) override;
 
  private:
+  pipeline::PageAnswer Answer(const net::RequestHead& head, Clock& clock) const;
+
   Config config_;
   pipeline::ExtensionContext context_;
   pipeline::Host* host_ = nullptr;
   std::atomic<bool> ready_{false};
   std::atomic<uint64_t> up_since_{0};  // ns since the epoch
-  std::unique_ptr<net::HttpServer> server_;
-  std::unique_ptr<net::Listener> listener_;
+  pipeline::PageServer server_;
 };
 
 }  // namespace naru::extensions::health_check

@@ -3,6 +3,7 @@
 #include "net/dialer.h"
 #include "net/proxy.h"
 #include "net/tls.h"
+#include "pipeline/config/listener.h"
 
 namespace naru::pipeline {
 namespace {
@@ -103,7 +104,9 @@ std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConf
   o.keep_alives = !c.disable_keep_alives;
   o.idle_timeout = c.idle_conn_timeout;
   o.max_connections = static_cast<size_t>(c.max_conns_per_host);
-  o.max_idle_connections = static_cast<size_t>(c.max_idle_conns);
+  // A client has one host: the tighter limit holds.
+  int64_t idle = c.max_idle_conns, per_host = c.max_idle_conns_per_host;
+  o.max_idle_connections = static_cast<size_t>(per_host && (!idle || per_host < idle) ? per_host : idle);
   o.keepalive_time = c.http2_read_idle_timeout;
   if (c.http2_ping_timeout > Duration(0)) o.keepalive_timeout = c.http2_ping_timeout;
   net::StreamWrapper wrap;
@@ -151,17 +154,9 @@ Status CheckAuth(Host& host, const conf::Optional<ClientAuthConfig>& config) {
 
 }  // namespace
 
-Status CheckMiddlewares(Host& host, const std::vector<MiddlewareConfig>& middlewares) {
-  for (auto& m : middlewares) {
-    return Fail(Code::kInvalidArgument, "failed to resolve middleware \"{}\": {}", m.id,
-                host.FindExtension(m.id) ? "the extension is no middleware" : "it is not in service::extensions");
-  }
-  return {};
-}
-
 Status CheckClient(Host& host, const GrpcClientConfig& c) {
   if (auto s = CheckAuth(host, c.auth); !s) return s;
-  if (auto s = CheckMiddlewares(host, c.middlewares); !s) return s;
+  if (auto s = CheckMiddlewares(host, c.middlewares, false); !s) return s;
   auto target = GrpcTarget::Parse(c.endpoint);
   if (!target) return tl::unexpected(target.error());
   if (target->unix_path) return {};
@@ -172,7 +167,7 @@ Status CheckClient(Host& host, const GrpcClientConfig& c) {
 
 Status CheckClient(Host& host, const HttpClientConfig& c) {
   if (auto s = CheckAuth(host, c.auth); !s) return s;
-  if (auto s = CheckMiddlewares(host, c.middlewares); !s) return s;
+  if (auto s = CheckMiddlewares(host, c.middlewares, false); !s) return s;
   auto url = net::Url::Parse(c.endpoint);
   if (!url || !c.proxy_url.empty()) return {};
   auto proxy = net::ProxyEnvironment::Process().For(url->scheme, url->host, url->port);

@@ -20,7 +20,5 @@ ClientAuth* FindClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& c
 /// That the extensions which a client block names are there, and the proxy of the environment is one.
 Status CheckClient(Host& host, const GrpcClientConfig& config);
 Status CheckClient(Host& host, const HttpClientConfig& config);
-/// That the middlewares are there. No extension of naru is one yet, so a name here is always refused.
-Status CheckMiddlewares(Host& host, const std::vector<MiddlewareConfig>& middlewares);
 
 }  // namespace naru::pipeline

@@ -32,13 +32,13 @@ void GrpcClientConfig::Describe(conf::Struct<GrpcClientConfig>& s) {
   s.Field("read_buffer_size", &C::read_buffer_size, "accepted; naru sizes its buffers itself");
   s.Field("write_buffer_size", &C::write_buffer_size, "accepted; naru writes from where the data lies");
   s.Field("wait_for_ready", &C::wait_for_ready,
-          "accepted, not honoured: an attempt without a connection fails, retryably");
+          "wait for a connection until the timeout, instead of failing an attempt without one");
   s.Field("headers", &C::headers, "headers of every request");
   s.Field("user_agent", &C::user_agent, "user agent instead of naru's own");
   s.Field("balancer_name", &C::balancer_name, "`round_robin` over all addresses, or `pick_first`");
   s.Field("authority", &C::authority, "`:authority` instead of the endpoint");
   s.Field("auth", &C::auth, "credentials");
-  s.Field("middlewares", &C::middlewares, "accepted, not honoured: extensions that see each request");
+  s.Field("middlewares", &C::middlewares, "extensions that see each request");
 }
 
 void GrpcClientConfig::Validate(conf::Issues& issues) const {
@@ -64,7 +64,7 @@ void CookiesConfig::Describe(conf::Struct<CookiesConfig>& s) {
 void HttpClientConfig::Describe(conf::Struct<HttpClientConfig>& s) {
   using C = HttpClientConfig;
   s.Field("endpoint", &C::endpoint, "base URL; `/v1/traces` and so on are added");
-  s.Field("proxy_url", &C::proxy_url, "accepted, not honoured: proxy instead of that of HTTP_PROXY and HTTPS_PROXY");
+  s.Field("proxy_url", &C::proxy_url, "proxy instead of that of HTTP_PROXY and HTTPS_PROXY");
   s.Field("tls", &C::tls, "TLS of https endpoints");
   s.Field("read_buffer_size", &C::read_buffer_size, "accepted; naru sizes its buffers itself");
   s.Field("write_buffer_size", &C::write_buffer_size, "accepted; naru writes from where the data lies");
@@ -75,7 +75,8 @@ void HttpClientConfig::Describe(conf::Struct<HttpClientConfig>& s) {
           "`gzip`, `zstd`, `snappy`, `x-snappy-framed`, `zlib`, `deflate`, `lz4` or `none`");
   s.Field("compression_params", &C::compression_params, "settings of the compression");
   s.Field("max_idle_conns", &C::max_idle_conns, "idle connections to keep");
-  s.Field("max_idle_conns_per_host", &C::max_idle_conns_per_host, "accepted, not honoured: max_idle_conns counts");
+  s.Field("max_idle_conns_per_host", &C::max_idle_conns_per_host,
+          "idle connections to keep to the endpoint; 0: max_idle_conns counts");
   s.Field("max_conns_per_host", &C::max_conns_per_host, "connections at most; 0 for no limit");
   s.Field("idle_conn_timeout", &C::idle_conn_timeout, "close an idle connection after this time; 0 never");
   s.Field("disable_keep_alives", &C::disable_keep_alives, "a new connection for every request");
@@ -84,8 +85,8 @@ void HttpClientConfig::Describe(conf::Struct<HttpClientConfig>& s) {
           "ping an HTTP/2 server that is silent for this time; 0 never");
   s.Field("http2_ping_timeout", &C::http2_ping_timeout,
           "reconnect when that ping is not answered within this time; 0 is 15s");
-  s.Field("cookies", &C::cookies, "accepted, not honoured: cookies of the server");
-  s.Field("middlewares", &C::middlewares, "accepted, not honoured: extensions that see each request");
+  s.Field("cookies", &C::cookies, "keep cookies that the server sets, and send them");
+  s.Field("middlewares", &C::middlewares, "extensions that see each request");
 }
 
 void HttpClientConfig::Validate(conf::Issues& issues) const {

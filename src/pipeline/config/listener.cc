@@ -94,9 +94,22 @@ class TlsListener final : public net::Listener, public std::enable_shared_from_t
 
 }  // namespace
 
+Status CheckMiddlewares(Host& host, const std::vector<MiddlewareConfig>& middlewares, bool server) {
+  for (auto& m : middlewares) {
+    Extension* x = host.FindExtension(m.id);
+    if (x && server && x->limits_servers()) continue;
+    return Fail(Code::kInvalidArgument, "failed to resolve middleware \"{}\": {}", m.id,
+                !x       ? "it is not in service::extensions"
+                : server ? "the extension is no middleware of servers"
+                         : "the extension is no middleware of clients");
+  }
+  return {};
+}
+
 Result<std::unique_ptr<net::Listener>> Listen(Host& host, const ListenerSettings& settings,
                                               std::vector<std::string> alpn,
                                               std::function<void(net::Loop&, std::unique_ptr<net::Stream>)> accept) {
+  if (auto s = CheckMiddlewares(host, settings.middlewares, true); !s) return Unexpected(s.error());
   auto address = ListenAddress(settings.endpoint, settings.transport);
   if (!address) return tl::unexpected(address.error());
   if (!settings.tls) return host.control_loop().Listen(*address, {}, std::move(accept));

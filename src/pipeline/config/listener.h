@@ -14,12 +14,16 @@ namespace naru::pipeline {
 struct ListenerSettings {
   std::string endpoint, transport;
   conf::Optional<TlsServerConfig> tls;
-  static ListenerSettings Of(const GrpcServerConfig& c) { return {c.endpoint, c.transport, c.tls}; }
-  static ListenerSettings Of(const HttpServerConfig& c) { return {c.endpoint, c.transport, c.tls}; }
+  std::vector<MiddlewareConfig> middlewares;
+  static ListenerSettings Of(const GrpcServerConfig& c) { return {c.endpoint, c.transport, c.tls, c.middlewares}; }
+  static ListenerSettings Of(const HttpServerConfig& c) { return {c.endpoint, c.transport, c.tls, c.middlewares}; }
 };
 
+/// That each is an extension in service::extensions which sees requests.
+Status CheckMiddlewares(Host& host, const std::vector<MiddlewareConfig>& middlewares, bool server);
+
 /// Listens on the control loop; `accept` gets each connection, ready for HTTP, on its own loop's thread. Control loop
-/// only. Errors name the address, or the file that is missing.
+/// only. Errors name the address, the file or the middleware that is missing.
 Result<std::unique_ptr<net::Listener>> Listen(Host& host, const ListenerSettings& settings,
                                               std::vector<std::string> alpn,
                                               std::function<void(net::Loop&, std::unique_ptr<net::Stream>)> accept);

@@ -1,5 +1,9 @@
 #include "pipeline/config/server_config.h"
 
+#include <algorithm>
+
+#include "net/dialer.h"
+
 namespace naru::pipeline {
 
 void ServerAuthConfig::Describe(conf::Struct<ServerAuthConfig>& s) {
@@ -48,13 +52,13 @@ void GrpcServerConfig::Describe(conf::Struct<GrpcServerConfig>& s) {
   s.Field("auth", &C::auth, "who may send");
   s.Field("include_metadata", &C::include_metadata,
           "keep request headers beside the data, for batch metadata_keys, headers_setter and from_context");
-  s.Field("middlewares", &C::middlewares, "accepted, not honoured: extensions that see each request");
+  s.Field("middlewares", &C::middlewares, "extensions that see each request: `memory_limiter`");
 }
 
 void GrpcServerConfig::Validate(conf::Issues& issues) const {
   if (endpoint.empty())
     issues.Add("endpoint", "must not be empty");
-  else if (auto a = ListenAddress(endpoint, transport); !a)
+  else if (auto a = CheckListenAddress(endpoint, transport); !a)
     issues.Add("endpoint", a.error().message);
   if (max_recv_msg_size_mib < 0 || max_recv_msg_size_mib > 2047)
     issues.Add("max_recv_msg_size_mib", "must be between 0 and 2047");
@@ -105,13 +109,13 @@ void HttpServerConfig::Describe(conf::Struct<HttpServerConfig>& s) {
   s.Field("write_timeout", &C::write_timeout, "time without progress of a response; 0 for ever");
   s.Field("idle_timeout", &C::idle_timeout, "close a connection without requests after this time; 0 never");
   s.Field("keep_alives_enabled", &C::keep_alives_enabled, "keep connections for further requests");
-  s.Field("middlewares", &C::middlewares, "accepted, not honoured: extensions that see each request");
+  s.Field("middlewares", &C::middlewares, "extensions that see each request: `memory_limiter`");
 }
 
 void HttpServerConfig::Validate(conf::Issues& issues) const {
   if (endpoint.empty())
     issues.Add("endpoint", "must not be empty");
-  else if (auto a = ListenAddress(endpoint, transport); !a)
+  else if (auto a = CheckListenAddress(endpoint, transport); !a)
     issues.Add("endpoint", a.error().message);
   if (max_request_body_size < 0) issues.Add("max_request_body_size", "must not be negative");
 }
@@ -126,15 +130,55 @@ net::HttpServerOptions HttpServerConfig::Options() const {
   return o;
 }
 
-Result<net::Address> ListenAddress(const std::string& endpoint, const std::string& transport) {
-  if (transport == "unix") return net::Address::Parse("unix:" + endpoint);
+namespace {
+
+// The endpoint as Address::Parse takes it, as far as no name has to be looked up.
+Result<std::string> AddressText(const std::string& endpoint, const std::string& transport) {
+  if (transport == "unix") return "unix:" + endpoint;
   if (transport != "tcp" && transport != "tcp4" && transport != "tcp6") {
     return Fail(Code::kInvalidArgument, "transport \"{}\" is none of tcp, tcp4, tcp6, unix", transport);
   }
   std::string text = endpoint;
   if (text.rfind("localhost:", 0) == 0) text = (transport == "tcp6" ? "[::1]" : "127.0.0.1") + text.substr(9);
   if (text.rfind(":", 0) == 0 && transport == "tcp4") text = "0.0.0.0" + text;
-  return net::Address::Parse(text);
+  return text;
+}
+
+// "host:port" with a host that could be a name.
+bool IsNamed(const std::string& text) {
+  size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) return false;
+  return std::all_of(text.begin(), text.begin() + static_cast<ptrdiff_t>(colon), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_';
+  });
+}
+
+}  // namespace
+
+Status CheckListenAddress(const std::string& endpoint, const std::string& transport) {
+  auto text = AddressText(endpoint, transport);
+  if (!text) return Unexpected(text.error());
+  // Of a name only the port can be judged without asking the network.
+  if (IsNamed(*text)) *text = "0.0.0.0" + text->substr(text->rfind(':'));
+  auto address = net::Address::Parse(*text);
+  return address ? Status() : Unexpected(address.error());
+}
+
+Result<net::Address> ListenAddress(const std::string& endpoint, const std::string& transport) {
+  auto text = AddressText(endpoint, transport);
+  if (!text) return tl::unexpected(text.error());
+  auto numeric = net::Address::Parse(*text);
+  if (numeric || !IsNamed(*text)) return numeric;
+  size_t colon = text->rfind(':');
+  auto port = net::Address::Parse("0.0.0.0" + text->substr(colon));
+  if (!port) return port;
+  auto all = net::ResolveNow(text->substr(0, colon), port->port);
+  if (!all) return tl::unexpected(all.error());
+  for (auto& a : *all) {
+    if (transport == "tcp" || (a.kind == net::Address::Kind::kIpv6) == (transport == "tcp6")) return a;
+  }
+  return Fail(Code::kUnavailable, "lookup {}: no address of {}", text->substr(0, colon), transport);
 }
 
 }  // namespace naru::pipeline

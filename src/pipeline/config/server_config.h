@@ -80,7 +80,10 @@ struct HttpServerConfig {
   net::HttpServerOptions Options() const;
 };
 
-/// The address of `endpoint` (a numeric host, `localhost`, or a path with transport `unix`).
+/// Whether `endpoint` can be listened on, as far as that shows without asking for a host's name.
+Status CheckListenAddress(const std::string& endpoint, const std::string& transport);
+/// The address of `endpoint`: a host, or a path with transport `unix`. A name other than `localhost` is looked up,
+/// which may block for seconds.
 Result<net::Address> ListenAddress(const std::string& endpoint, const std::string& transport);
 
 }  // namespace naru::pipeline

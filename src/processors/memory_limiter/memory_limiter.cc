@@ -1,58 +1,6 @@
 #include "processors/memory_limiter/memory_limiter.h"
 
-#include <algorithm>
-
-#include "base/system_memory.h"
-
 namespace naru::processors::memory_limiter {
-
-void Config::Describe(conf::Struct<Config>& s) {
-  s.Field("check_interval", &Config::check_interval,
-          "accepted; must be positive, as in the reference; naru counts all the time");
-  s.Field("limit_mib", &Config::limit_mib, "memory of the process at most, in MiB");
-  s.Field("spike_limit_mib", &Config::spike_limit_mib, "refuse this much below the limit; 20 % of it by default");
-  s.Field("limit_percentage", &Config::limit_percentage,
-          "the limit as a share of the memory there is (cgroup or machine)");
-  s.Field("spike_limit_percentage", &Config::spike_limit_percentage,
-          "the spike limit as a share of the memory there is");
-  const char* gc = "tunes the collection of garbage, of which there is none; accepted, does nothing";
-  s.Ignored("min_gc_interval_when_soft_limited", gc);
-  s.Ignored("min_gc_interval_when_hard_limited", gc);
-  s.Ignored("max_gc_interval_when_soft_limited", gc);
-  s.Ignored("max_gc_interval_when_hard_limited", gc);
-}
-
-void Config::Validate(conf::Issues& issues) const {
-  if (check_interval <= Duration(0)) issues.Add("check_interval", "'check_interval' must be greater than zero");
-  if (limit_mib == 0 && limit_percentage == 0)
-    issues.Add("limit_mib", "'limit_mib' or 'limit_percentage' must be greater than zero");
-  if (limit_percentage > 100 || spike_limit_percentage > 100) {
-    issues.Add(
-        "limit_percentage",
-        "'limit_percentage' and 'spike_limit_percentage' must be greater than zero and less than or equal to hundred");
-  }
-  if (limit_mib > 0 && limit_mib <= spike_limit_mib)
-    issues.Add("spike_limit_mib", "'spike_limit_mib' must be smaller than 'limit_mib'");
-  if (limit_mib == 0 && limit_percentage > 0 && limit_percentage <= spike_limit_percentage) {
-    issues.Add("spike_limit_percentage", "'spike_limit_percentage' must be smaller than 'limit_percentage'");
-  }
-}
-
-Config::Limits Config::Compute() const {
-  Limits l;
-  int64_t spike = 0;
-  if (limit_mib) {
-    l.hard = int64_t{limit_mib} << 20;
-    spike = int64_t{spike_limit_mib} << 20;
-  } else {
-    auto total = static_cast<int64_t>(TotalMemory());
-    l.hard = total / 100 * limit_percentage;
-    spike = total / 100 * spike_limit_percentage;
-  }
-  if (spike == 0) spike = l.hard / 5;
-  l.soft = l.hard - spike;
-  return l;
-}
 
 MemoryLimiter::MemoryLimiter(const Config& config, pipeline::ProcessorContext context)
     : config_(config), context_(std::move(context)) {
@@ -62,16 +10,7 @@ MemoryLimiter::MemoryLimiter(const Config& config, pipeline::ProcessorContext co
 }
 
 Status MemoryLimiter::Start(pipeline::Host& host) {
-  // Limits are of the process; the budget counts what grows. What the process needs at rest is taken off. Several
-  // limiters: the tightest rules.
-  Config::Limits l = config_.Compute();
-  auto rest = static_cast<int64_t>(ResidentMemory());
-  Budget& b = host.gate().budget();
-  int64_t floor = 4 << 20;
-  int64_t soft = std::max(floor, l.soft - rest), hard = std::max(floor + (1 << 20), l.hard - rest);
-  b.SetLimits(std::min(soft, b.soft_limit()), std::min(hard, b.hard_limit()));
-  context_.log.Info("Memory limiter configured",
-                    {{"limit_mib", l.hard >> 20}, {"spike_limit_mib", (l.hard - l.soft) >> 20}});
+  limits_ = pipeline::LimitMemory(host, config_, context_.log);
   return {};
 }
 

@@ -1,10 +1,7 @@
 #include "receivers/otlp/endpoint.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "otlp/json.h"
-#include "pipeline/config/client.h"
+#include "pipeline/config/page_server.h"
 #include "receivers/otlp/request.h"
 
 namespace naru::receivers::otlp {
@@ -12,18 +9,6 @@ namespace naru::receivers::otlp {
 using naru::otlp::Signal;
 
 namespace {
-
-// "*" matches any run of characters.
-bool Glob(std::string_view pattern, std::string_view text) {
-  size_t star = pattern.find('*');
-  if (star == std::string_view::npos) return pattern == text;
-  if (text.substr(0, star) != pattern.substr(0, star)) return false;
-  std::string_view rest = pattern.substr(star + 1);
-  for (size_t i = star; i <= text.size(); ++i) {
-    if (Glob(rest, text.substr(i))) return true;
-  }
-  return false;
-}
 
 std::string Lower(std::string_view s) {
   std::string out(s);
@@ -43,7 +28,6 @@ std::shared_ptr<Endpoint> Endpoint::Grpc(const pipeline::GrpcServerConfig& c,
   e->max_bytes_ = static_cast<size_t>(c.max_recv_msg_size_mib ? c.max_recv_msg_size_mib << 20 : 4 << 20);
   e->include_metadata_ = c.include_metadata;
   e->auth_config_ = c.auth;
-  e->middlewares_ = c.middlewares;
   e->options_ = c.Options();
   e->listen_ = pipeline::ListenerSettings::Of(c);
   for (auto codec : {wire::Codec::kIdentity, wire::Codec::kGzip, wire::Codec::kZstd, wire::Codec::kSnappyFramed})
@@ -58,8 +42,7 @@ std::shared_ptr<Endpoint> Endpoint::Http(const HttpProtocol& p, const pipeline::
   e->max_bytes_ = c.max_request_body_size > 0 ? static_cast<size_t>(c.max_request_body_size) : 20u << 20;
   e->include_metadata_ = c.include_metadata;
   e->auth_config_ = c.auth;
-  e->middlewares_ = c.middlewares;
-  e->cors_ = c.cors;
+  e->cors_ = pipeline::Cors(c.cors);
   e->options_ = c.Options();
   e->listen_ = pipeline::ListenerSettings::Of(c);
   e->paths_ = {p.traces_url_path, p.metrics_url_path, p.logs_url_path, p.profiles_url_path};
@@ -77,15 +60,9 @@ std::shared_ptr<Endpoint> Endpoint::Http(const HttpProtocol& p, const pipeline::
 
 Status Endpoint::Open(pipeline::Host& host) {
   gate_ = &host.gate();
-  if (auth_config_) {
-    auto* x = host.FindExtension(auth_config_->authenticator);
-    auth_ = x ? x->server_auth() : nullptr;
-    if (!auth_)
-      return naru::Fail(Code::kInvalidArgument,
-                        "failed to resolve authenticator \"{}\": it is no server authenticator in service::extensions",
-                        auth_config_->authenticator);
-  }
-  if (auto s = pipeline::CheckMiddlewares(host, middlewares_); !s) return s;
+  auto auth = pipeline::FindServerAuth(host, auth_config_);
+  if (!auth) return Unexpected(auth.error());
+  auth_ = *auth;
   for (int i = 0; i < naru::otlp::kSignals; ++i) {
     auto& l = host.ledger();
     pipeline::Owner owner{"receiver", context_.id, std::string(naru::otlp::Names(static_cast<Signal>(i)).name), "",
@@ -131,9 +108,10 @@ std::shared_ptr<net::RequestHandler> Endpoint::OnRequest(const net::RequestHead&
   return OnHttp(head, call);
 }
 
-Result<std::shared_ptr<const pipeline::ClientInfo>> Endpoint::Client(const net::RequestHead& head) {
-  if (!auth_ && !include_metadata_ && !context_.host->client_info_wanted())
-    return std::shared_ptr<const pipeline::ClientInfo>();
+Result<std::shared_ptr<pipeline::ClientInfo>> Endpoint::Client(const net::RequestHead& head) {
+  bool traced = context_.host->tracer().on();
+  if (!auth_ && !include_metadata_ && !traced && !context_.host->client_info_wanted())
+    return std::shared_ptr<pipeline::ClientInfo>();
   auto info = std::make_shared<pipeline::ClientInfo>();
   info->address = head.peer->ToString();
   if (include_metadata_) {
@@ -141,23 +119,12 @@ Result<std::shared_ptr<const pipeline::ClientInfo>> Endpoint::Client(const net::
     if (!head.authority.empty()) info->metadata[head.http2 ? ":authority" : "host"] = {std::string(head.authority)};
   }
   if (auth_) {
-    std::vector<std::pair<std::string, std::string>> params;
-    for (auto& p : auth_config_->request_params) {
-      std::string v = net::QueryValue(head.query, p);
-      if (!v.empty()) params.emplace_back(Lower(p), std::move(v));
-    }
-    auto known = auth_->Authenticate([&](std::string_view name) -> std::string_view {
-      std::string_view v = head.headers.Get(name);
-      if (!v.empty()) return v;
-      for (auto& [k, value] : params) {
-        if (k == name) return value;
-      }
-      return {};
-    });
+    auto known = pipeline::Authenticate(*auth_, *auth_config_, head);
     if (!known) return tl::unexpected(known.error());
     info->auth = std::move(*known);
   }
-  return std::shared_ptr<const pipeline::ClientInfo>(std::move(info));
+  if (traced) info->span = context_.host->tracer().Extract([&](std::string_view n) { return head.headers.Get(n); });
+  return info;
 }
 
 std::shared_ptr<net::RequestHandler> Endpoint::OnGrpc(const net::RequestHead& head, net::ServerCall& call) {
@@ -206,57 +173,14 @@ std::shared_ptr<net::RequestHandler> Endpoint::OnGrpc(const net::RequestHead& he
                                    std::move(*client), std::string());
 }
 
-bool Endpoint::OriginAllowed(std::string_view origin) const {
-  if (!cors_ || origin.empty()) return false;
-  return std::any_of(cors_->allowed_origins.begin(), cors_->allowed_origins.end(),
-                     [&](auto& p) { return Glob(Lower(p), Lower(origin)); });
-}
-
-// The answer to a browser's question whether a page of `origin` may send (Fetch standard, CORS-preflight).
-bool Endpoint::Preflight(const net::RequestHead& head, net::ServerCall& call, std::string_view origin) {
-  if (!cors_ || head.method != "OPTIONS" || !head.headers.Has("access-control-request-method")) return false;
-  std::vector<net::Header> headers = {
-      {"vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}};
-  std::string max_age = std::to_string(cors_->max_age);
-  bool all =
-      std::find(cors_->allowed_headers.begin(), cors_->allowed_headers.end(), "*") != cors_->allowed_headers.end();
-  std::string wanted = Lower(head.headers.Get("access-control-request-headers"));
-  bool ok = OriginAllowed(origin);
-  std::string_view rest = wanted;
-  while (ok && !all && !rest.empty()) {
-    std::string_view item = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(rest.size(), item.size() + 1));
-    while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
-    while (!item.empty() && item.back() == ' ') item.remove_suffix(1);
-    static constexpr std::string_view kSafe[] = {"accept", "content-type", "x-requested-with", "origin"};
-    bool known = std::find(std::begin(kSafe), std::end(kSafe), item) != std::end(kSafe) ||
-                 std::any_of(cors_->allowed_headers.begin(), cors_->allowed_headers.end(),
-                             [&](auto& h) { return Lower(h) == item; });
-    if (!known) ok = false;
-  }
-  if (ok) {
-    headers.push_back({"access-control-allow-origin", origin});
-    headers.push_back({"access-control-allow-methods", head.headers.Get("access-control-request-method")});
-    headers.push_back({"access-control-allow-credentials", "true"});
-    if (!wanted.empty()) headers.push_back({"access-control-allow-headers", wanted});
-    if (cors_->max_age) headers.push_back({"access-control-max-age", max_age});
-  }
-  call.Respond(204, headers, Slice());
-  return true;
-}
-
 void Endpoint::AddHeaders(std::vector<net::Header>& headers, const std::string& origin) const {
   for (auto& [k, v] : response_headers_) headers.push_back({k, v});
-  if (!OriginAllowed(origin)) return;
-  headers.push_back({"vary", "Origin"});
-  headers.push_back({"access-control-allow-origin", origin});
-  headers.push_back({"access-control-allow-credentials", "true"});
-  for (auto& h : cors_->exposed_headers) headers.push_back({"access-control-expose-headers", h});
+  cors_.AddHeaders(headers, origin);
 }
 
 std::shared_ptr<net::RequestHandler> Endpoint::OnHttp(const net::RequestHead& head, net::ServerCall& call) {
   std::string origin(head.headers.Get("origin"));
-  if (Preflight(head, call, origin)) return nullptr;
+  if (cors_.Preflight(head, call, origin)) return nullptr;
   auto text = [&](int status, std::string_view body) {
     std::vector<net::Header> headers = {{"content-type", "text/plain; charset=utf-8"}};
     if (status == 405) headers.push_back({"allow", "POST"});

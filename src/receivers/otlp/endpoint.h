@@ -8,6 +8,7 @@
 #include "net/http_server.h"
 #include "otlp/signal.h"
 #include "pipeline/component.h"
+#include "pipeline/config/cors.h"
 #include "pipeline/config/listener.h"
 #include "receivers/otlp/config.h"
 
@@ -36,15 +37,13 @@ class Endpoint final : public net::Service, public std::enable_shared_from_this<
   explicit Endpoint(const pipeline::ReceiverContext& context) : context_(context) {}
   std::shared_ptr<net::RequestHandler> OnGrpc(const net::RequestHead& head, net::ServerCall& call);
   std::shared_ptr<net::RequestHandler> OnHttp(const net::RequestHead& head, net::ServerCall& call);
-  bool Preflight(const net::RequestHead& head, net::ServerCall& call, std::string_view origin);
-  Result<std::shared_ptr<const pipeline::ClientInfo>> Client(const net::RequestHead& head);
+  Result<std::shared_ptr<pipeline::ClientInfo>> Client(const net::RequestHead& head);
   /// Answers an error over HTTP in the request's encoding.
   void FailHttp(net::ServerCall& call, int status, const Error& error, bool json, const std::string& origin);
   static void FailGrpc(net::ServerCall& call, const Error& error);
   static int HttpStatus(const Error& error);
   /// Configured response headers, and those of CORS for this origin.
   void AddHeaders(std::vector<net::Header>& headers, const std::string& origin) const;
-  bool OriginAllowed(std::string_view origin) const;
 
   pipeline::ReceiverContext context_;
   std::string transport_;  // "grpc", "http"
@@ -54,9 +53,8 @@ class Endpoint final : public net::Service, public std::enable_shared_from_this<
   std::array<Accounts, 4> accounts_;
   bool include_metadata_ = false;
   conf::Optional<pipeline::ServerAuthConfig> auth_config_;
-  std::vector<pipeline::MiddlewareConfig> middlewares_;
   pipeline::ServerAuth* auth_ = nullptr;
-  conf::Optional<pipeline::CorsConfig> cors_;
+  pipeline::Cors cors_;
   std::vector<std::pair<std::string, std::string>> response_headers_;
   std::array<bool, 16> codecs_{};  // by wire::Codec
   pipeline::ListenerSettings listen_;

@@ -15,7 +15,7 @@ constexpr size_t kFirstBlock = 4096;
 }  // namespace
 
 Request::Request(std::shared_ptr<Endpoint> endpoint, net::ServerCall& call, naru::otlp::Signal signal, bool grpc,
-                 bool json, wire::Codec codec, std::shared_ptr<const pipeline::ClientInfo> client, std::string origin)
+                 bool json, wire::Codec codec, std::shared_ptr<pipeline::ClientInfo> client, std::string origin)
     : endpoint_(std::move(endpoint)),
       call_(&call),
       loop_(call.loop()),
@@ -24,9 +24,31 @@ Request::Request(std::shared_ptr<Endpoint> endpoint, net::ServerCall& call, naru
       json_(json),
       compressed_(!grpc && codec != wire::Codec::kIdentity),
       codec_(codec),
-      client_(std::move(client)),
       origin_(std::move(origin)),
-      scanner_(signal) {}
+      scanner_(signal) {
+  if (client && endpoint_->context_.host->tracer().on()) StartSpan(*client);
+  client_ = std::move(client);
+}
+
+// Named as the reference names it.
+void Request::StartSpan(pipeline::ClientInfo& client) {
+  static constexpr std::string_view kOperations[] = {"TraceDataReceived", "MetricsReceived", "LogsReceived",
+                                                     "ProfilesReceived"};
+  span_ = endpoint_->context_.host->tracer().Start(
+      fmt::format("receiver/{}/{}", endpoint_->context_.id, kOperations[static_cast<size_t>(signal_)]),
+      pipeline::SpanKind::kServer, &client.span);
+  if (!span_) return;
+  span_.Set("transport", endpoint_->transport_);
+  span_.Set("format", json_ ? "json" : "protobuf");
+  client.span = span_.context();
+}
+
+void Request::EndSpan(const pipeline::Outcome& outcome) {
+  std::string noun(naru::otlp::Names(signal_).items);
+  auto n = static_cast<int64_t>(items_);
+  span_.Set("accepted_" + noun, outcome.refused ? 0 : n);
+  span_.Set("refused_" + noun, outcome.refused ? n : 0);
+}
 
 bool Request::OnMessage(bool compressed, uint32_t length) {
   compressed_ = compressed;
@@ -128,6 +150,7 @@ void Request::OnResolved(const pipeline::Outcome& outcome) {
   auto& a = endpoint_->accounts_[static_cast<size_t>(signal_)];
   auto n = static_cast<int64_t>(items_);
   (outcome.refused ? a.refused : a.accepted).Add(n);
+  if (span_) EndSpan(outcome);
   if (loop_.InLoop()) return Answer(outcome);
   loop_.Post([self = shared_from_this(), outcome] { self->Answer(outcome); });
 }
@@ -138,6 +161,7 @@ void Request::Answer(const pipeline::Outcome& outcome) {
 }
 
 void Request::Succeed(uint64_t rejected, const std::string& message) {
+  span_.End();
   if (!call_) return;
   auto* call = std::exchange(call_, nullptr);
   endpoint_->accounts_[static_cast<size_t>(signal_)].requests_ok.Add(1);
@@ -159,6 +183,8 @@ void Request::Succeed(uint64_t rejected, const std::string& message) {
 }
 
 void Request::Fail(const Error& error) {
+  span_.Fail(error.message);
+  span_.End();
   if (!call_) return;
   auto* call = std::exchange(call_, nullptr);
   endpoint_->accounts_[static_cast<size_t>(signal_)].requests_failed.Add(1);

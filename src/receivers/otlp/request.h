@@ -12,7 +12,7 @@ namespace naru::receivers::otlp {
 class Request final : public net::RequestHandler, public pipeline::Ack, public std::enable_shared_from_this<Request> {
  public:
   Request(std::shared_ptr<Endpoint> endpoint, net::ServerCall& call, naru::otlp::Signal signal, bool grpc, bool json,
-          wire::Codec codec, std::shared_ptr<const pipeline::ClientInfo> client, std::string origin);
+          wire::Codec codec, std::shared_ptr<pipeline::ClientInfo> client, std::string origin);
   ~Request() override = default;
 
   bool OnMessage(bool compressed, uint32_t length) override;
@@ -29,6 +29,8 @@ class Request final : public net::RequestHandler, public pipeline::Ack, public s
   void Fail(const Error& error);
   void Succeed(uint64_t rejected, const std::string& message);
   void Answer(const pipeline::Outcome& outcome);
+  void StartSpan(pipeline::ClientInfo& client);
+  void EndSpan(const pipeline::Outcome& outcome);
 
   std::shared_ptr<Endpoint> endpoint_;
   net::ServerCall* call_;
@@ -44,6 +46,7 @@ class Request final : public net::RequestHandler, public pipeline::Ack, public s
   uint64_t items_ = 0;
   uint64_t odd_records_ = 0;  // of JSON that could not be understood
   std::string odd_message_;
+  pipeline::ActiveSpan span_;
   std::shared_ptr<Request> self_;  // while tokens are out
 };
 
