@@ -439,6 +439,9 @@ int CollectorMain(const std::string& program, const std::vector<std::string>& ar
   options.factories = &factories;
   options.command = program == "naru collector" ? "naru" : program;
   options.version = NARU_VERSION;
+  options.gates = &args->feature_gates;
+  options.arguments = argv;
+  options.arguments.insert(options.arguments.begin(), program);
   options.reload = [&loader] { return loader.Load(); };
   collector::Service service(std::move(options), *plan);
   Status s = service.Run();

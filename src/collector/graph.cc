@@ -468,10 +468,4 @@ pipeline::Extension* Graph::FindExtension(std::string_view id) const {
   return nullptr;
 }
 
-std::vector<Graph::Node> Graph::Nodes() const {
-  std::vector<Node> out;
-  for (auto& r : StopOrder()) out.push_back({r->kind, r->id, r->pipeline, r->signal});
-  return out;
-}
-
 }  // namespace naru::collector

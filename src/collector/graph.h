@@ -38,13 +38,6 @@ class Graph {
   pipeline::Extension* FindExtension(std::string_view id) const;
   void NotifyReady(bool ready);
 
-  struct Node {
-    pipeline::Kind kind;
-    std::string id, pipeline, signal;
-  };
-  /// What runs, for zpages and the log.
-  std::vector<Node> Nodes() const;
-
  private:
   class Switch;
   struct Running;

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fmt/core.h>
+
 namespace naru::collector {
 
 Result<std::shared_ptr<LogOutput>> LogOutput::Open(const LogsTelemetryConfig& c, std::vector<LogField> resource,
@@ -22,19 +24,8 @@ Result<std::shared_ptr<LogOutput>> LogOutput::Open(const LogsTelemetryConfig& c,
   for (auto& [k, v] : c.initial_fields) {
     if (auto text = v.ScalarText()) out->always_.emplace_back(k, *text);
   }
-  for (auto& path : c.output_paths) {
-    if (path == "stderr" || path == "stdout") {
-      out->fds_.push_back(path == "stderr" ? 2 : 1);
-      continue;
-    }
-    std::string file = path.rfind("file://", 0) == 0 ? path.substr(7) : path;
-    int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd < 0)
-      return Fail(Code::kFailedPrecondition, "service::telemetry::logs::output_paths: open {}: {}", file,
-                  std::strerror(errno));
-    out->fds_.push_back(fd);
-    out->own_.push_back(fd);
-  }
+  if (auto s = out->Add(c.output_paths, "output_paths", out->fds_); !s) return Unexpected(s.error());
+  if (auto s = out->Add(c.error_output_paths, "error_output_paths", out->error_fds_); !s) return Unexpected(s.error());
   LogSamplingConfig s;
   if (c.sampling) s = *c.sampling;
   out->sampling_ = s.enabled;
@@ -42,6 +33,23 @@ Result<std::shared_ptr<LogOutput>> LogOutput::Open(const LogsTelemetryConfig& c,
   out->initial_ = static_cast<uint64_t>(std::max<int64_t>(0, s.initial));
   out->thereafter_ = static_cast<uint64_t>(std::max<int64_t>(0, s.thereafter));
   return out;
+}
+
+Status LogOutput::Add(const std::vector<std::string>& paths, std::string_view key, std::vector<int>& fds) {
+  for (auto& path : paths) {
+    if (path == "stderr" || path == "stdout") {
+      fds.push_back(path == "stderr" ? 2 : 1);
+      continue;
+    }
+    std::string file = path.rfind("file://", 0) == 0 ? path.substr(7) : path;
+    int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0)
+      return Fail(Code::kFailedPrecondition, "service::telemetry::logs::{}: open {}: {}", key, file,
+                  std::strerror(errno));
+    fds.push_back(fd);
+    own_.push_back(fd);
+  }
+  return {};
 }
 
 LogOutput::~LogOutput() {
@@ -75,8 +83,15 @@ void LogOutput::Write(LogLevel level, std::string_view message, const std::vecto
   std::string line = FormatLogLine(json_, now, level, message, all, fields, n);
   line += '\n';
   for (int fd : fds_) {
-    // A full disk or closed pipe loses log lines, nothing else.
-    [[maybe_unused]] auto written = ::write(fd, line.data(), line.size());
+    // A full disk or closed pipe loses log lines, nothing else; that it does is told once a second.
+    if (::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size())) continue;
+    std::string error = fmt::format("write error: {}\n", std::strerror(errno));
+    unwritten_.fetch_add(1, std::memory_order_relaxed);
+    if (now < next_error_) continue;
+    next_error_ = now + 1'000'000'000;
+    for (int to : error_fds_) {
+      [[maybe_unused]] auto told = ::write(to, error.data(), error.size());
+    }
   }
 }
 

@@ -27,22 +27,27 @@ class LogOutput final : public LogSink {
              size_t n) override;
   /// Lines that sampling left out since the start.
   uint64_t sampled_out() const { return sampled_out_; }
+  /// Lines that an output did not take.
+  uint64_t unwritten() const { return unwritten_; }
 
  private:
   explicit LogOutput(Clock& clock) : clock_(clock) {}
   bool Sample(LogLevel level, std::string_view message, uint64_t now);
+  /// Opens `stdout`, `stderr` or files; `key` is for errors.
+  Status Add(const std::vector<std::string>& paths, std::string_view key, std::vector<int>& fds);
 
   Clock& clock_;
   LogLevel level_ = LogLevel::kInfo;
   bool json_ = false;
-  std::vector<int> fds_;
+  std::vector<int> fds_, error_fds_;
   std::vector<int> own_;  // those to close
   std::vector<LogField> always_;
   bool sampling_ = false;
+  uint64_t next_error_ = 0;  // when the next failed write may be told; ns since the epoch
   uint64_t tick_ = 0, initial_ = 0, thereafter_ = 0;
   std::mutex mutex_;
   std::map<std::pair<LogLevel, std::string>, std::pair<uint64_t, uint64_t>> seen_;  // -> end of tick, count
-  std::atomic<uint64_t> sampled_out_{0};
+  std::atomic<uint64_t> sampled_out_{0}, unwritten_{0};
 };
 
 }  // namespace naru::collector

@@ -163,6 +163,7 @@ class Planner {
     }
     if (const conf::Value* t = service->Find("telemetry"); t && !t->is_null()) {
       auto in = issues_.In("service::telemetry");
+      plan_.telemetry_text = conf::ToJson(*t);
       conf::Decode(*t, plan_.telemetry, issues_);
       if (const conf::Value* m = t->Find("metrics"))
         plan_.telemetry.metrics.readers_given = m->Find("readers") != nullptr;

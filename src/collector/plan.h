@@ -37,6 +37,7 @@ struct Plan {
   std::vector<std::string> service_extensions;  // in the order of service::extensions
   std::vector<PipelinePlan> pipelines;          // in order of id
   TelemetryConfig telemetry;
+  std::string telemetry_text;  // canonical text of its section, as ComponentPlan::text
   /// One line for each old component name or deprecated key that was used, with the modern form.
   std::vector<std::string> notices;
 };

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/system_memory.h"
+#include "collector/own_exporter.h"
 #include "conf/scalar.h"
 #include "pipeline/ack.h"
 #include "pipeline/config/server_config.h"
@@ -45,6 +46,11 @@ class Families {
   std::vector<Metrics::Family> list_;
 };
 
+// Exporters of own telemetry: in the ledger, and not among those that the user configured.
+bool IsOwn(std::string_view id) {
+  return id.starts_with(kOwnPrefix);
+}
+
 void FromLedger(Families& out, const pipeline::Ledger::Line& l) {
   using K = Metrics::Kind;
   auto v = static_cast<double>(l.value);
@@ -70,7 +76,7 @@ void FromLedger(Families& out, const pipeline::Ledger::Line& l) {
     }
     return;
   }
-  if (o.kind == "exporter" || o.kind == "connector") {
+  if ((o.kind == "exporter" && !IsOwn(o.id)) || o.kind == "connector") {
     Attributes a = {{o.kind, o.id}};
     std::string base = "otelcol_" + o.kind + "_";
     if (l.entry == Entry::kSent) {
@@ -155,7 +161,11 @@ std::vector<Metrics::Family> CollectSelf(pipeline::Host& host, uint64_t start, M
   using K = Metrics::Kind;
   Families out;
   for (auto& f : host.metrics().Collect()) {
-    if (f.instrument.level <= level) out.list_.push_back(std::move(f));
+    std::erase_if(f.series, [](auto& s) {
+      return std::any_of(s.attributes.begin(), s.attributes.end(),
+                         [](auto& a) { return a.first == "exporter" && IsOwn(a.second); });
+    });
+    if (f.instrument.level <= level && !f.series.empty()) out.list_.push_back(std::move(f));
   }
   for (auto& l : host.ledger().Snapshot()) FromLedger(out, l);
   Clock& clock = host.control_loop().clock();
@@ -200,6 +210,9 @@ std::string RenderPage(const std::vector<Metrics::Family>& families, const PageS
                                  : "gauge");
     for (auto& s : f.series) {
       Attributes a = s.attributes;
+      for (auto& [k, v] : resource) {
+        if (style.resource_labels && style.resource_labels->Has(k)) a.emplace_back(k, v);
+      }
       if (!style.without_scope_info) {
         a.emplace_back("otel_scope_name", "naru");
         a.emplace_back("otel_scope_version", "");
@@ -230,47 +243,90 @@ std::string RenderPage(const std::vector<Metrics::Family>& families, const PageS
   return out;
 }
 
-SelfMetrics::SelfMetrics(pipeline::Host& host, Attributes resource)
-    : host_(host), resource_(std::move(resource)), start_(host.control_loop().clock().UnixNano()) {}
+SelfMetrics::SelfMetrics(pipeline::Host& host) : host_(host), start_(host.control_loop().clock().UnixNano()) {}
 SelfMetrics::~SelfMetrics() = default;
 
-Status SelfMetrics::Start(const MetricsTelemetryConfig& c) {
-  level_ = c.level == "none"       ? MetricLevel::kNone
-           : c.level == "basic"    ? MetricLevel::kBasic
-           : c.level == "detailed" ? MetricLevel::kDetailed
-                                   : MetricLevel::kNormal;
-  if (level_ == MetricLevel::kNone) return {};
+std::shared_ptr<const SelfMetrics::Settings> SelfMetrics::settings() const {
+  std::lock_guard lock(mutex_);
+  return settings_;
+}
+
+std::vector<Metrics::Family> SelfMetrics::Collect() const {
+  auto s = settings();
+  auto families = CollectSelf(host_, start_, s->level);
+  if (s->lines) {
+    auto add = [&](std::string name, std::string text, uint64_t value) {
+      families.push_back({{std::move(name), std::move(text), "{lines}", Metrics::Kind::kCounter, MetricLevel::kBasic},
+                          {{{}, static_cast<double>(value), {}}}});
+    };
+    add("otelcol_naru_log_lines_sampled_out", "Own log lines that sampling left out", s->lines->sampled_out());
+    add("otelcol_naru_log_lines_unwritten", "Own log lines that an output did not take", s->lines->unwritten());
+  }
+  return ApplyViews(s->views, std::move(families));
+}
+
+Status SelfMetrics::Serve(const MetricsTelemetryConfig& c, Attributes resource,
+                          std::shared_ptr<const LogOutput> lines) {
+  auto next = std::make_shared<Settings>();
+  next->level = c.level == "none"       ? MetricLevel::kNone
+                : c.level == "basic"    ? MetricLevel::kBasic
+                : c.level == "detailed" ? MetricLevel::kDetailed
+                                        : MetricLevel::kNormal;
+  next->views = c.views;
+  next->resource = std::move(resource);
+  next->lines = std::move(lines);
   struct Want {
-    std::string host;
-    int64_t port;
+    std::string address;
     PageStyle style;
   };
   std::vector<Want> wants;
+  auto want = [&](const std::string& host, int64_t port, PageStyle style) {
+    wants.push_back(
+        {fmt::format("{}:{}", host.find(':') != std::string::npos ? "[" + host + "]" : host, port), std::move(style)});
+  };
   for (auto& r : c.readers) {
     if (!r.pull || !r.pull->exporter.prometheus) continue;
     auto& p = *r.pull->exporter.prometheus;
-    wants.push_back({p.host, p.port, {p.without_type_suffix, p.without_units, p.without_scope_info}});
+    PageStyle style{p.without_type_suffix, p.without_units, p.without_scope_info, nullptr};
+    if (p.with_resource_constant_labels)
+      style.resource_labels = std::make_shared<const IncludeExclude>(*p.with_resource_constant_labels);
+    want(p.host, p.port, std::move(style));
   }
   if (!c.address.empty()) {
     size_t colon = c.address.rfind(':');
     if (colon == std::string::npos)
       return Fail(Code::kInvalidArgument, "service::telemetry::metrics::address: \"{}\" lacks a port", c.address);
-    wants.push_back({c.address.substr(0, colon), std::atoll(c.address.c_str() + colon + 1), {}});
+    wants.push_back({c.address, {}});
   }
-  if (!c.readers_given && c.address.empty()) wants.push_back({"localhost", 8888, {}});
-  if (wants.empty()) return {};
-  server_ = std::make_unique<net::HttpServer>(host_.loops(), net::HttpServerOptions(), *this, host_.gate().budget());
+  if (!c.readers_given && c.address.empty()) want("localhost", 8888, {});
+  if (next->level == MetricLevel::kNone) wants.clear();
+
+  if (!server_ && !wants.empty())
+    server_ = std::make_unique<net::HttpServer>(host_.loops(), net::HttpServerOptions(), *this, host_.gate().budget());
+  std::vector<Page> opened;
+  auto kept = [&](const std::string& address) {
+    return std::find_if(pages_.begin(), pages_.end(), [&](auto& p) { return p.address == address; });
+  };
   for (auto& w : wants) {
-    std::string host = w.host.find(':') != std::string::npos ? "[" + w.host + "]" : w.host;
-    auto address = pipeline::ListenAddress(fmt::format("{}:{}", host, w.port), "tcp");
+    if (kept(w.address) != pages_.end()) continue;
+    auto address = pipeline::ListenAddress(w.address, "tcp");
     if (!address) return tl::unexpected(address.error());
     auto listener = host_.control_loop().Listen(
         *address, {}, [this](net::Loop& loop, std::unique_ptr<net::Stream> s) { server_->Accept(loop, std::move(s)); });
     if (!listener)
       return Fail(listener.error().code, "own metrics: {} (service::telemetry::metrics::readers changes the address)",
                   listener.error().message);
-    pages_.push_back({(*listener)->local().port, w.style, std::move(*listener)});
+    opened.push_back({w.address, std::move(*listener)});
   }
+  for (auto& w : wants) {
+    if (auto it = kept(w.address); it != pages_.end()) opened.push_back(std::move(*it));
+    auto page = std::find_if(opened.begin(), opened.end(), [&](auto& p) { return p.address == w.address; });
+    next->styles.emplace_back(page->listener->local().port, w.style);
+  }
+  pages_ = std::move(opened);
+  host_.metrics().SetBounds([next](const Metrics::Instrument& i) { return ViewBounds(next->views, i); });
+  std::lock_guard lock(mutex_);
+  settings_ = std::move(next);
   return {};
 }
 
@@ -289,14 +345,15 @@ std::shared_ptr<net::RequestHandler> SelfMetrics::OnRequest(const net::RequestHe
     call.Respond(405, {{"content-type", "text/plain"}, {"allow", "GET"}}, Slice());
     return nullptr;
   }
-  PageStyle style = pages_.empty() ? PageStyle() : pages_.front().style;
+  auto s = settings();
+  PageStyle style = s->styles.empty() ? PageStyle() : s->styles.front().second;
   size_t colon = head.authority.rfind(':');
   int port = colon == std::string_view::npos ? 0 : std::atoi(std::string(head.authority.substr(colon + 1)).c_str());
-  for (auto& p : pages_) {
-    if (p.port == port) style = p.style;
+  for (auto& [at, its] : s->styles) {
+    if (at == port) style = its;
   }
   call.Respond(200, {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}},
-               Slice::CopyOf(RenderPage(CollectSelf(host_, start_, level_), style, resource_)));
+               Slice::CopyOf(RenderPage(Collect(), style, s->resource)));
   return nullptr;
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "collector/log_output.h"
 #include "collector/telemetry_config.h"
 #include "net/http_server.h"
 #include "pipeline/component.h"
@@ -17,6 +19,7 @@ struct PageStyle {
   bool without_type_suffix = true;
   bool without_units = true;
   bool without_scope_info = true;
+  std::shared_ptr<const IncludeExclude> resource_labels;  // on every series; null: none
 };
 
 /// Every family of own metrics at this moment: registry, ledger and process.
@@ -26,27 +29,42 @@ std::vector<pipeline::Metrics::Family> CollectSelf(pipeline::Host& host, uint64_
 std::string RenderPage(const std::vector<pipeline::Metrics::Family>& families, const PageStyle& style,
                        const pipeline::Attributes& resource);
 
-/// Serves the page of each pull reader. Control loop only.
+/// Collects, and serves the page of each pull reader. Control loop only, but for OnRequest and Collect.
 class SelfMetrics final : public net::Service {
  public:
-  SelfMetrics(pipeline::Host& host, pipeline::Attributes resource);
+  explicit SelfMetrics(pipeline::Host& host);
   ~SelfMetrics() override;
-  Status Start(const MetricsTelemetryConfig& config);
+  /// Serves what `config` asks for in the place of what was served. On an error nothing has changed. `lines` is where
+  /// own log lines are counted; may be null.
+  Status Serve(const MetricsTelemetryConfig& config, pipeline::Attributes resource,
+               std::shared_ptr<const LogOutput> lines);
   void Shutdown(MonoTime deadline, std::function<void()> done);
   std::shared_ptr<net::RequestHandler> OnRequest(const net::RequestHead& head, net::ServerCall& call) override;
 
+  /// What the readers see at this moment: at the level, through the views.
+  std::vector<pipeline::Metrics::Family> Collect() const;
+  /// When the process began to count; ns since the epoch.
+  uint64_t start() const { return start_; }
+
  private:
+  struct Settings {
+    pipeline::MetricLevel level = pipeline::MetricLevel::kNormal;
+    std::vector<ViewConfig> views;
+    pipeline::Attributes resource;
+    std::shared_ptr<const LogOutput> lines;
+    std::vector<std::pair<uint16_t, PageStyle>> styles;  // by port
+  };
+  std::shared_ptr<const Settings> settings() const;
+
   pipeline::Host& host_;
-  pipeline::Attributes resource_;
   uint64_t start_;
-  pipeline::MetricLevel level_ = pipeline::MetricLevel::kNormal;
+  mutable std::mutex mutex_;  // guards settings_
+  std::shared_ptr<const Settings> settings_ = std::make_shared<Settings>();
   struct Page {
-    uint16_t port = 0;
-    PageStyle style;
+    std::string address;
     std::unique_ptr<net::Listener> listener;
   };
   std::vector<Page> pages_;
-  PageStyle style_;
   std::unique_ptr<net::HttpServer> server_;
 };
 

@@ -7,50 +7,19 @@
 #include <thread>
 
 #include "base/system_memory.h"
-#include "collector/self_metrics.h"
-#include "wire/hash.h"
 
 namespace naru::collector {
-namespace {
-
-std::string NewInstanceId(Random& random) {
-  uint64_t a = random.Next(), b = random.Next();
-  return fmt::format("{:08x}-{:04x}-4{:03x}-{:x}{:03x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff,
-                     8 + ((b >> 62) & 3), (b >> 48) & 0xfff, b & 0xffffffffffff);
-}
-
-// The resource of own telemetry: service.* unless the user says otherwise (null removes).
-pipeline::Attributes SelfResource(const Plan& plan, const ServiceOptions& o) {
-  std::map<std::string, std::string> m = {{"service.name", o.command},
-                                          {"service.version", o.version},
-                                          {"service.instance.id", NewInstanceId(Random::System())}};
-  if (auto& r = plan.telemetry.resource; r && r->is_map()) {
-    const conf::Value* list = r->Find("attributes");
-    if (list && list->is_list()) {
-      for (auto& item : list->list()) {
-        const conf::Value *name = item.Find("name"), *value = item.Find("value");
-        if (name && name->AsText() && value) m[*name->AsText()] = value->ScalarText().value_or("");
-      }
-    } else {
-      for (auto& [k, v] : r->map()) {
-        if (v.is_null())
-          m.erase(k);
-        else if (auto text = v.ScalarText())
-          m[k] = *text;
-      }
-    }
-  }
-  return pipeline::Attributes(m.begin(), m.end());
-}
-
-}  // namespace
-
 Service::Service(ServiceOptions options, std::shared_ptr<const Plan> plan)
     : options_(std::move(options)),
       plan_(std::move(plan)),
       world_(options_.loops ? options_.loops : net::UsableCores()),
       gate_(Budget::Process()),
-      user_agent_(fmt::format("{}/{} (linux/amd64)", options_.command, options_.version)) {}
+      user_agent_(fmt::format("{}/{} (linux/amd64)", options_.command, options_.version)),
+      start_(Clock::System().UnixNano()) {
+  own_ = std::make_unique<OwnTelemetry>(*this, *options_.factories, MakeIdentity(options_.command, options_.version));
+  log_ = Logger(own_->logs());
+  UpdateView();
+}
 
 Service::~Service() = default;
 
@@ -59,24 +28,15 @@ pipeline::Extension* Service::FindExtension(std::string_view id) {
 }
 
 void Service::SetDefaultLimits() {
-  // Without a memory_limiter the cgroup's limit rules, with room for what is not counted.
+  // Under every memory_limiter the cgroup's limit rules, with room for what is not counted.
   uint64_t limit = 0;
-  if (CgroupMemoryLimit(limit)) {
-    auto hard = static_cast<int64_t>(limit / 10 * 9);
-    gate_.budget().SetLimits(hard / 10 * 9, hard);
-  } else {
-    gate_.budget().SetLimits(INT64_MAX, INT64_MAX);
-  }
+  if (!CgroupMemoryLimit(limit)) return;
+  auto hard = static_cast<int64_t>(limit / 10 * 9);
+  cgroup_limit_ = gate_.Limit(hard / 10 * 9, hard);
 }
 
 Status Service::Run() {
-  pipeline::Attributes resource = SelfResource(*plan_, options_);
-  std::vector<LogField> fields;
-  for (auto& [k, v] : resource) fields.emplace_back(k, v);
-  auto output = LogOutput::Open(plan_->telemetry.logs, std::move(fields), Clock::System());
-  if (!output) return Unexpected(output.error());
-  log_output_ = std::move(*output);
-  log_ = Logger(log_output_);
+  if (auto s = own_->Open(plan_->telemetry); !s) return s;
   SetDefaultLimits();
 
   // Signals are read by a thread of their own: no handler runs anywhere.
@@ -108,13 +68,13 @@ Status Service::Run() {
   });
   signals.detach();
 
-  self_metrics_ = std::make_unique<SelfMetrics>(*this, resource);
   world_.loops()[0]->Post([this] { Begin(); });
   world_.Run();
   return result_;
 }
 
 Status Service::Check() {
+  if (auto s = own_->Check(plan_->telemetry); !s) return s;
   Graph graph(*this, log_);
   return graph.Build(plan_, nullptr);
 }
@@ -123,7 +83,7 @@ void Service::Begin() {
   for (auto& n : plan_->notices) log_.Warn(n);
   log_.Info(fmt::format("Starting {}...", options_.command),
             {{"Version", options_.version}, {"NumCPU", static_cast<int64_t>(loops().size())}});
-  if (auto s = self_metrics_->Start(plan_->telemetry.metrics); !s) {
+  if (auto s = own_->Start(); !s) {
     result_ = s;
     world_.Stop();
     return;
@@ -151,6 +111,7 @@ void Service::Adopt(std::unique_ptr<Graph> next, bool, std::function<void(Status
   }
   old_ = std::move(graph_);
   graph_ = std::move(next);
+  UpdateView();
   MonoTime deadline = loops()[0]->Now() + options_.drain;
   graph_->Replace(old_.get(), deadline, [this, done = std::move(done)](Status s) {
     if (s) old_.reset();
@@ -171,17 +132,29 @@ void Service::Reload() {
     log_.Error("The new configuration is not taken; the running one stays", {{"error", plan.error().message}});
     return;
   }
+  bool telemetry = (*plan)->telemetry_text != plan_->telemetry_text;
+  if (auto s = telemetry ? own_->Check((*plan)->telemetry) : Status(); !s) {
+    log_.Error("The new configuration is not taken; the running one stays", {{"error", s.error().message}});
+    return;
+  }
   for (auto& n : (*plan)->notices) log_.Warn(n);
   busy_ = true;
   auto before = plan_;
   plan_ = *plan;
-  Adopt(std::make_unique<Graph>(*this, log_), false, [this, before](Status s) {
+  Adopt(std::make_unique<Graph>(*this, log_), false, [this, before, telemetry](Status s) {
     auto settle = [this] {
       busy_ = false;
       graph_->NotifyReady(true);
       if (std::exchange(reload_again_, false)) Reload();
     };
     if (s) {
+      if (auto t = telemetry ? own_->Replace(plan_->telemetry) : Status(); !t) {
+        log_.Error("The new service::telemetry does not start; the old one stays", {{"error", t.error().message}});
+        auto mixed = std::make_shared<Plan>(*plan_);
+        mixed->telemetry = before->telemetry;
+        mixed->telemetry_text = before->telemetry_text;
+        plan_ = std::move(mixed);
+      }
       log_.Info("The new configuration runs");
       return settle();
     }
@@ -213,9 +186,28 @@ void Service::Stop() {
     log_.Error("shutdown did not end in time");
     _exit(1);
   });
-  auto rest = [this, deadline] { self_metrics_->Shutdown(deadline, [this] { Finish(); }); };
+  auto rest = [this, deadline] { own_->Shutdown(deadline, [this] { Finish(); }); };
   if (!graph_) return rest();
   graph_->Shutdown(deadline, rest);
+}
+
+void Service::UpdateView() {
+  auto view = std::make_shared<pipeline::ServiceView>();
+  view->command = options_.command;
+  view->version = options_.version;
+  view->arguments = options_.arguments;
+  view->start_unix_nano = start_;
+  view->extensions = plan_->service_extensions;
+  for (auto& p : plan_->pipelines) {
+    view->pipelines.push_back({p.id, std::string(otlp::Names(p.signal).name), p.receivers, p.processors, p.exporters});
+  }
+  if (options_.gates) {
+    for (auto& [id, g] : options_.gates->all()) {
+      view->gates.push_back({id, std::string(conf::StageName(g.gate.stage)), g.gate.description, g.gate.from_version,
+                             g.gate.to_version, g.enabled});
+    }
+  }
+  view_.store(std::move(view));
 }
 
 void Service::Finish() {

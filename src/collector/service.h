@@ -1,26 +1,30 @@
 // A running collector: loops, own telemetry, the graph; start, reload, drain.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "collector/graph.h"
-#include "collector/log_output.h"
+#include "collector/own_telemetry.h"
 #include "collector/plan.h"
+#include "conf/feature_gates.h"
 #include "net/epoll_loop.h"
 #include "pipeline/component.h"
 #include "pipeline/metrics.h"
+#include "pipeline/service_view.h"
 
 namespace naru::collector {
-
-class SelfMetrics;
 
 struct ServiceOptions {
   const Factories* factories = nullptr;
   std::string command = "naru";  // name in service.name, user agent and logs
   std::string version;
-  int loops = 0;  // 0: one a usable core
+  std::vector<std::string> arguments;         // of the command line, for zpages
+  const conf::FeatureGates* gates = nullptr;  // the same
+  int loops = 0;                              // 0: one a usable core
   Duration drain = std::chrono::seconds(10);
   /// Reads, resolves and checks the configuration again, for SIGHUP. On failure the text says everything that is wrong.
   std::function<Result<std::shared_ptr<const Plan>>()> reload;
@@ -48,6 +52,7 @@ class Service final : public pipeline::Host {
   pipeline::Extension* FindExtension(std::string_view id) override;
   void ReportStatus(std::string_view component, const Error& error, bool fatal) override;
   const std::string& user_agent() const override { return user_agent_; }
+  std::shared_ptr<const pipeline::ServiceView> View() const override { return view_.load(); }
 
   const Graph* graph() const { return graph_.get(); }
   const ServiceOptions& options() const { return options_; }
@@ -58,19 +63,22 @@ class Service final : public pipeline::Host {
   void Adopt(std::unique_ptr<Graph> next, bool rollback, std::function<void(Status)> done);
   void Finish();
   void SetDefaultLimits();
+  void UpdateView();
 
   ServiceOptions options_;
   std::shared_ptr<const Plan> plan_;
-  std::shared_ptr<LogOutput> log_output_;
   Logger log_;
   net::EpollWorld world_;
   pipeline::Gate gate_;
+  std::shared_ptr<void> cgroup_limit_;
   pipeline::Ledger ledger_;
   pipeline::Metrics metrics_;
   std::string user_agent_;
   std::unique_ptr<Graph> graph_, old_;
   Graph* lookup_ = nullptr;  // whose extensions FindExtension sees
-  std::unique_ptr<SelfMetrics> self_metrics_;
+  std::unique_ptr<OwnTelemetry> own_;
+  uint64_t start_;  // ns since the epoch
+  std::atomic<std::shared_ptr<const pipeline::ServiceView>> view_;
   Status result_{};
   bool stopping_ = false, busy_ = false, reload_again_ = false;
   net::Timer force_;

@@ -2,6 +2,33 @@
 
 namespace naru::collector {
 
+void SelfOtlpConfig::Validate(conf::Issues& issues) const {
+  auto one_of = [&](std::string_view key, const std::string& value, std::initializer_list<std::string_view> valid) {
+    std::string list;
+    for (auto v : valid) {
+      if (v == value) return;
+      if (!v.empty()) list += (list.empty() ? "" : ", ") + std::string(v);
+    }
+    issues.Add(key, fmt::format("\"{}\" is none of {}", value, list));
+  };
+  one_of("protocol", protocol, {"grpc", "http/protobuf", "http/json"});
+  one_of("compression", compression, {"", "gzip", "none"});
+  one_of("temporality_preference", temporality_preference, {"", "cumulative", "delta", "lowmemory"});
+  one_of("default_histogram_aggregation", default_histogram_aggregation, {"", "explicit_bucket_histogram"});
+  if (timeout_ms < 0) issues.Add("timeout", "must not be negative");
+}
+
+void PeriodicReaderConfig::Validate(conf::Issues& issues) const {
+  if (interval_ms <= 0) issues.Add("interval", "must be positive (milliseconds)");
+  if (timeout_ms <= 0) issues.Add("timeout", "must be positive (milliseconds)");
+}
+
+void BatchSpanOrLogConfig::Validate(conf::Issues& issues) const {
+  if (schedule_delay_ms < 0) issues.Add("schedule_delay", "must not be negative");
+  if (max_queue_size <= 0 || max_queue_size > 1'000'000) issues.Add("max_queue_size", "must be between 1 and 1000000");
+  if (max_export_batch_size <= 0) issues.Add("max_export_batch_size", "must be positive");
+}
+
 void LogsTelemetryConfig::Describe(conf::Struct<LogsTelemetryConfig>& s) {
   s.Field("level", &LogsTelemetryConfig::level, "least level that is written: `debug`, `info`, `warn`, `error`");
   s.Field("encoding", &LogsTelemetryConfig::encoding, "`console` or `json`");
@@ -51,6 +78,8 @@ void TelemetryConfig::Validate(conf::Issues& issues) const {
   one_of("metrics::level", metrics.level, {"none", "basic", "normal", "detailed"});
   one_of("traces::level", traces.level, {"none", "basic", "normal", "detailed"});
   for (auto& p : traces.propagators) one_of("traces::propagators", p, {"tracecontext", "b3"});
+  if (!metrics.views.empty() && metrics.level != "detailed")
+    issues.Add("metrics::views", "views can only be set when service::telemetry::metrics::level is detailed");
 }
 
 }  // namespace naru::collector

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/metric_views.h"
 #include "conf/schema.h"
 #include "conf/value.h"
 
@@ -52,8 +53,9 @@ struct SelfOtlpConfig {
     s.Field("insecure", &SelfOtlpConfig::insecure, "gRPC without TLS");
     s.Field("temporality_preference", &SelfOtlpConfig::temporality_preference, "`cumulative`, `delta` or `lowmemory`");
     s.Field("default_histogram_aggregation", &SelfOtlpConfig::default_histogram_aggregation,
-            "`explicit_bucket_histogram` or `base2_exponential_bucket_histogram`");
+            "`explicit_bucket_histogram`");
   }
+  void Validate(conf::Issues& issues) const;
 };
 
 struct SelfExporterConfig {
@@ -71,7 +73,7 @@ struct PrometheusReaderConfig {
   bool without_scope_info = false;
   bool without_units = false;
   bool without_type_suffix = false;
-  std::optional<conf::Value> with_resource_constant_labels;
+  conf::Optional<IncludeExclude> with_resource_constant_labels;
   static void Describe(conf::Struct<PrometheusReaderConfig>& s) {
     s.Field("host", &PrometheusReaderConfig::host, "interface that the page is served on");
     s.Field("port", &PrometheusReaderConfig::port, "its port");
@@ -104,6 +106,7 @@ struct PeriodicReaderConfig {
     s.Field("timeout", &PeriodicReaderConfig::timeout_ms, "milliseconds a push may take");
     s.Field("exporter", &PeriodicReaderConfig::exporter, "where to");
   }
+  void Validate(conf::Issues& issues) const;
 };
 struct MetricReaderConfig {
   conf::Optional<PullReaderConfig> pull;
@@ -127,6 +130,7 @@ struct BatchSpanOrLogConfig {
     s.Field("max_export_batch_size", &BatchSpanOrLogConfig::max_export_batch_size, "records of one request");
     s.Field("exporter", &BatchSpanOrLogConfig::exporter, "where to");
   }
+  void Validate(conf::Issues& issues) const;
 };
 struct SimpleSpanOrLogConfig {
   SelfExporterConfig exporter;
@@ -158,14 +162,14 @@ struct LogsTelemetryConfig {
 struct MetricsTelemetryConfig {
   std::string level = "normal";
   std::vector<MetricReaderConfig> readers;
-  std::vector<conf::Value> views;
+  std::vector<ViewConfig> views;
   std::string address;
   bool readers_given = false;  // set by MakePlan: the default reader differs from a reader that the user lists
   static void Describe(conf::Struct<MetricsTelemetryConfig>& s);
 };
 
 struct TracesTelemetryConfig {
-  std::string level = "none";
+  std::string level = "basic";
   std::vector<std::string> propagators;
   std::vector<SelfProcessorConfig> processors;
   std::optional<conf::Value> sampler;

@@ -1,0 +1,146 @@
+#include "collector/metric_push.h"
+
+#include <cmath>
+
+#include "collector/record_exporter.h"
+#include "otlp/build.h"
+
+namespace naru::collector {
+
+using pipeline::Metrics;
+
+namespace {
+
+// Takes off what was told before; `told` remembers the whole.
+Metrics::Series Since(const std::string& name, const Metrics::Series& now, Told& told) {
+  Metrics::Series out = now;
+  auto& last = told[{name, now.attributes}];
+  out.value -= last.value;
+  if (last.histogram.counts.size() == now.histogram.counts.size()) {
+    for (size_t i = 0; i < out.histogram.counts.size(); ++i) out.histogram.counts[i] -= last.histogram.counts[i];
+    out.histogram.sum -= last.histogram.sum;
+    out.histogram.count -= last.histogram.count;
+  }
+  last = now;
+  return out;
+}
+
+}  // namespace
+
+std::pair<Slice, uint64_t> EncodeFamilies(const std::vector<Metrics::Family>& families,
+                                          const pipeline::Attributes& resource, uint64_t start, uint64_t now,
+                                          Temporality temporality, Told& told) {
+  otlp::RequestBuilder b(otlp::Signal::kMetrics);
+  WriteResource(b, resource);
+  b.Scope("naru");
+  for (auto& f : families) {
+    auto& i = f.instrument;
+    if (f.series.empty()) continue;
+    bool sum = i.kind == Metrics::Kind::kCounter || i.kind == Metrics::Kind::kUpDown;
+    bool histogram = i.kind == Metrics::Kind::kHistogram;
+    bool delta = temporality == Temporality::kDelta && (histogram || i.kind == Metrics::Kind::kCounter);
+    otlp::MetricData m;
+    m.name = i.name;
+    m.description = i.description;
+    m.unit = i.unit;
+    m.kind = histogram ? otlp::Metric::Kind::kHistogram : sum ? otlp::Metric::Kind::kSum : otlp::Metric::Kind::kGauge;
+    m.temporality = i.kind == Metrics::Kind::kGauge ? 0 : delta ? 1 : 2;
+    m.monotonic = i.kind == Metrics::Kind::kCounter;
+    b.Metric(m);
+    bool whole = i.unit != "s";  // everything but times is counted in whole numbers
+    for (auto& series : f.series) {
+      Metrics::Series s = delta ? Since(i.name, series, told) : series;
+      std::vector<otlp::Attr> attributes;
+      for (auto& [k, v] : s.attributes) attributes.push_back({k, v});
+      if (histogram) {
+        otlp::HistogramPointData p;
+        p.attributes = attributes;
+        p.start = start;
+        p.time = now;
+        p.count = s.histogram.count;
+        p.has_sum = true;
+        p.sum = s.histogram.sum;
+        p.bucket_counts = s.histogram.counts;
+        p.bounds = s.histogram.bounds;
+        b.Add(p);
+        continue;
+      }
+      otlp::NumberPointData p;
+      p.attributes = attributes;
+      if (sum) p.start = start;
+      p.time = now;
+      if (whole && std::abs(s.value) < 0x1p63) {
+        p.number = static_cast<int64_t>(std::llround(s.value));
+      } else {
+        p.number = s.value;
+      }
+      b.Add(p);
+    }
+  }
+  uint64_t items = b.items();
+  return {b.Finish(), items};
+}
+
+Result<std::unique_ptr<MetricPush>> MetricPush::Make(const Factories& factories, pipeline::Host& host,
+                                                     const Logger& log, const PeriodicReaderConfig& c,
+                                                     pipeline::Attributes resource, uint64_t start, Collect collect,
+                                                     const std::string& path) {
+  std::unique_ptr<MetricPush> out(new MetricPush(host, std::move(resource), start, std::move(collect)));
+  SelfExporterConfig exporter = c.exporter;
+  if (exporter.otlp) exporter.otlp->timeout_ms = std::min(exporter.otlp->timeout_ms, c.timeout_ms);
+  auto made = OwnExporter::Make(factories, host, log, exporter, otlp::Signal::kMetrics, path);
+  if (!made) return Unexpected(made.error());
+  out->exporter_ = std::move(*made);
+  out->interval_ = std::chrono::milliseconds(c.interval_ms);
+  const std::string preference = exporter.otlp ? exporter.otlp->temporality_preference : "";
+  if (preference == "delta" || preference == "lowmemory") out->temporality_ = Temporality::kDelta;
+  return out;
+}
+
+Status MetricPush::Start() {
+  if (auto s = exporter_->Start(); !s) return s;
+  Tick();
+  return {};
+}
+
+void MetricPush::Tick() {
+  timer_ = host_.control_loop().AddTimer(interval_, [this] {
+    // A backend that is slower than the interval gets the next values later.
+    if (!busy_) Push({});
+    Tick();
+  });
+}
+
+void MetricPush::Push(std::function<void()> then) {
+  uint64_t now = host_.control_loop().clock().UnixNano();
+  auto [request, items] = EncodeFamilies(collect_(), resource_, start_, now, temporality_, told_);
+  if (temporality_ == Temporality::kDelta) start_ = now;
+  if (items == 0) {
+    if (then) then();
+    return;
+  }
+  busy_ = true;
+  waiting_ = std::move(then);
+  exporter_->Push(std::move(request), items, [this, alive = std::weak_ptr(alive_)](bool) {
+    if (alive.expired()) return;
+    busy_ = false;
+    if (waiting_) std::exchange(waiting_, nullptr)();
+  });
+}
+
+void MetricPush::Shutdown(MonoTime deadline, std::function<void()> done) {
+  timer_.Cancel();
+  auto end = [this, deadline, done = std::move(done)] {
+    deadline_.Cancel();
+    exporter_->Shutdown(deadline, done);
+  };
+  net::Loop& loop = host_.control_loop();
+  deadline_ = loop.AddTimer(deadline - loop.Now(), [this] {
+    if (waiting_) std::exchange(waiting_, nullptr)();
+  });
+  if (!busy_) return Push(std::move(end));
+  // What is under way has older values: these come behind it.
+  waiting_ = [this, end = std::move(end)]() mutable { Push(std::move(end)); };
+}
+
+}  // namespace naru::collector
