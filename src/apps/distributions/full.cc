@@ -12,6 +12,8 @@
 #include "extensions/file_storage/factory.h"
 #include "extensions/headers_setter/factory.h"
 #include "extensions/health_check/factory.h"
+#include "extensions/memory_limiter/factory.h"
+#include "extensions/zpages/factory.h"
 #include "processors/attributes/factory.h"
 #include "processors/batch/factory.h"
 #include "processors/filter/factory.h"
@@ -44,6 +46,8 @@ collector::Factories FullDistribution() {
   f.push_back(extensions::file_storage::NewFactory());
   f.push_back(extensions::headers_setter::NewFactory());
   f.push_back(extensions::health_check::NewFactory());
+  f.push_back(extensions::memory_limiter::NewFactory());
+  f.push_back(extensions::zpages::NewFactory());
   f.push_back(connectors::forward::NewFactory());
   return f;
 }
