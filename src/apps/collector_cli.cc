@@ -47,6 +47,9 @@ conf::FeatureGates KnownGates() {
       {std::string(kProfilesGate), conf::GateStage::kAlpha, "Pipelines of profiles are allowed", "v0.112.0", ""});
   (void)gates.Register({std::string(kNoPipelinesGate), conf::GateStage::kAlpha,
                         "A service without pipelines is allowed", "v0.122.0", ""});
+  // The second form of health_check needs no gate here; configurations that come with it start all the same.
+  (void)gates.Register({"extension.healthcheck.useComponentStatus", conf::GateStage::kAlpha,
+                        "The second form of health_check is allowed (it always is)", "v0.142.0", ""});
   return gates;
 }
 
@@ -345,40 +348,6 @@ conf::Value WholeSchema(const collector::Factories& factories) {
   return root;
 }
 
-conf::Value DumpPlan(const collector::Plan& plan, bool secrets) {
-  using conf::Value;
-  Value root = Value::MakeMap();
-  auto section = [&](const char* name, const collector::ComponentPlans& plans) {
-    Value m = Value::MakeMap();
-    for (auto& [id, c] : plans) m.Set(id, c.config->Dump(secrets));
-    root.Set(name, std::move(m));
-  };
-  section("receivers", plan.receivers);
-  section("processors", plan.processors);
-  section("exporters", plan.exporters);
-  section("connectors", plan.connectors);
-  section("extensions", plan.extensions);
-  auto list = [](const std::vector<std::string>& ids) {
-    Value l = Value::MakeList();
-    for (auto& id : ids) l.list().push_back(Value::String(id));
-    return l;
-  };
-  Value pipelines = Value::MakeMap();
-  for (auto& p : plan.pipelines) {
-    Value m = Value::MakeMap();
-    m.Set("receivers", list(p.receivers));
-    m.Set("processors", list(p.processors));
-    m.Set("exporters", list(p.exporters));
-    pipelines.Set(p.id, std::move(m));
-  }
-  Value service = Value::MakeMap();
-  service.Set("extensions", list(plan.service_extensions));
-  service.Set("pipelines", std::move(pipelines));
-  service.Set("telemetry", conf::Dump(plan.telemetry, secrets));
-  root.Set("service", std::move(service));
-  return root;
-}
-
 }  // namespace
 
 int CollectorMain(const std::string& program, const std::vector<std::string>& argv) {
@@ -427,7 +396,7 @@ int CollectorMain(const std::string& program, const std::vector<std::string>& ar
       return Error(fmt::format("invalid format: {} (yaml, json)", args->format));
     auto plan = loader.Load(!args->validate);
     if (!plan) return Error(plan.error().message);
-    conf::Value out = DumpPlan(**plan, args->mode == "unredacted");
+    conf::Value out = collector::DumpPlan(**plan, args->mode == "unredacted");
     std::string text = args->format == "yaml" ? conf::ToYaml(out) : conf::ToPrettyJson(out) + "\n";
     std::fwrite(text.data(), 1, text.size(), stdout);
     return 0;

@@ -335,4 +335,38 @@ Plan MakePlan(const conf::Value& document, const Factories& factories, conf::Iss
   return plan;
 }
 
+conf::Value DumpPlan(const Plan& plan, bool secrets) {
+  using conf::Value;
+  Value root = Value::MakeMap();
+  auto section = [&](const char* name, const ComponentPlans& plans) {
+    Value m = Value::MakeMap();
+    for (auto& [id, c] : plans) m.Set(id, c.config->Dump(secrets));
+    root.Set(name, std::move(m));
+  };
+  section("receivers", plan.receivers);
+  section("processors", plan.processors);
+  section("exporters", plan.exporters);
+  section("connectors", plan.connectors);
+  section("extensions", plan.extensions);
+  auto list = [](const std::vector<std::string>& ids) {
+    Value l = Value::MakeList();
+    for (auto& id : ids) l.list().push_back(Value::String(id));
+    return l;
+  };
+  Value pipelines = Value::MakeMap();
+  for (auto& p : plan.pipelines) {
+    Value m = Value::MakeMap();
+    m.Set("receivers", list(p.receivers));
+    m.Set("processors", list(p.processors));
+    m.Set("exporters", list(p.exporters));
+    pipelines.Set(p.id, std::move(m));
+  }
+  Value service = Value::MakeMap();
+  service.Set("extensions", list(plan.service_extensions));
+  service.Set("pipelines", std::move(pipelines));
+  service.Set("telemetry", conf::Dump(plan.telemetry, secrets));
+  root.Set("service", std::move(service));
+  return root;
+}
+
 }  // namespace naru::collector

@@ -53,4 +53,7 @@ struct PlanOptions {
 Plan MakePlan(const conf::Value& document, const Factories& factories, conf::Issues& issues,
               const PlanOptions& options = {});
 
+/// The effective configuration with all defaults; secrets hidden unless asked for.
+conf::Value DumpPlan(const Plan& plan, bool secrets);
+
 }  // namespace naru::collector

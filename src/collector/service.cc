@@ -18,6 +18,14 @@ Service::Service(ServiceOptions options, std::shared_ptr<const Plan> plan)
       start_(Clock::System().UnixNano()) {
   own_ = std::make_unique<OwnTelemetry>(*this, *options_.factories, MakeIdentity(options_.command, options_.version));
   log_ = Logger(own_->logs());
+  status().OnFatal([this](const pipeline::StatusKey& key, const std::string& error) {
+    log_.Error("A component failed for good; the collector stops",
+               {{"otelcol.component.id", key.id}, {"otelcol.component.kind", key.kind}, {"error", error}});
+    world_.loops()[0]->Post([this, error] {
+      if (result_) result_ = Unexpected(Error{Code::kInternal, false, Duration{0}, error});
+      Stop();
+    });
+  });
   UpdateView();
 }
 
@@ -95,6 +103,7 @@ void Service::Begin() {
       Stop();
       return;
     }
+    status().SetBase(pipeline::ComponentStatus::kOk);
     graph_->NotifyReady(true);
     ReleaseStartMemory();
     log_.Info("Everything is ready. Begin running and processing data.");
@@ -180,6 +189,7 @@ void Service::Stop() {
   }
   if (std::exchange(stopping_, true)) return;
   log_.Info("Starting shutdown...");
+  status().SetBase(pipeline::ComponentStatus::kStopping);
   MonoTime deadline = loop.Now() + options_.drain;
   // Components bound their own shutdown by the deadline; this bounds their bugs.
   force_ = loop.AddTimer(options_.drain + std::chrono::seconds(5), [this] {
@@ -198,6 +208,7 @@ void Service::UpdateView() {
   view->arguments = options_.arguments;
   view->start_unix_nano = start_;
   view->extensions = plan_->service_extensions;
+  view->config = [plan = plan_] { return conf::ToJson(DumpPlan(*plan, false)); };
   for (auto& p : plan_->pipelines) {
     view->pipelines.push_back({p.id, std::string(otlp::Names(p.signal).name), p.receivers, p.processors, p.exporters});
   }
@@ -214,16 +225,6 @@ void Service::Finish() {
   log_.Info("Shutdown complete.");
   force_.Cancel();
   world_.Stop();
-}
-
-void Service::ReportStatus(std::string_view component, const Error& error, bool fatal) {
-  log_.Log(fatal ? LogLevel::kError : LogLevel::kWarn, "component status",
-           {{"component", component}, {"error", error.message}});
-  if (!fatal) return;
-  world_.loops()[0]->Post([this, error] {
-    if (result_) result_ = Unexpected(error);
-    Stop();
-  });
 }
 
 }  // namespace naru::collector

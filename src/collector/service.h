@@ -50,7 +50,6 @@ class Service final : public pipeline::Host {
   pipeline::Ledger& ledger() override { return ledger_; }
   pipeline::Metrics& metrics() override { return metrics_; }
   pipeline::Extension* FindExtension(std::string_view id) override;
-  void ReportStatus(std::string_view component, const Error& error, bool fatal) override;
   const std::string& user_agent() const override { return user_agent_; }
   std::shared_ptr<const pipeline::ServiceView> View() const override { return view_.load(); }
 

@@ -21,6 +21,7 @@
 #include "pipeline/batch.h"
 #include "pipeline/gate.h"
 #include "pipeline/ledger.h"
+#include "pipeline/status.h"
 #include "pipeline/tracer.h"
 
 namespace naru::pipeline {
@@ -44,9 +45,6 @@ class Host {
   /// The extension with this id ("basicauth/2"), started before every other component; null when it is not in
   /// service::extensions.
   virtual Extension* FindExtension(std::string_view id) = 0;
-  /// Something happened that the collector's status should show (health_check, zpages, events); `fatal` asks for a
-  /// shutdown.
-  virtual void ReportStatus(std::string_view component, const Error& error, bool fatal) = 0;
   /// Asks receivers to keep who sent each request (ClientInfo), whatever include_metadata says: for from_context. Any
   /// thread.
   void WantClientInfo() { client_info_.store(true, std::memory_order_relaxed); }
@@ -57,9 +55,12 @@ class Host {
   virtual std::shared_ptr<const ServiceView> View() const { return nullptr; }
   /// Own spans.
   Tracer& tracer() { return tracer_; }
+  /// How components fare.
+  StatusBoard& status() { return status_; }
 
  private:
   Tracer tracer_;
+  StatusBoard status_;
   std::atomic<bool> client_info_{false};
 };
 

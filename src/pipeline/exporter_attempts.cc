@@ -55,6 +55,7 @@ void Shared::Attempted(const RequestPtr& r, SendResult result) {
 void Shared::Deliver(const RequestPtr& r, SendResult result) {
   auto rejected = static_cast<int64_t>(std::min<uint64_t>(result.rejected, r->items));
   auto n = static_cast<int64_t>(r->items);
+  Fare(ComponentStatus::kOk, {});
   r->span.Set("items.sent", n - rejected);
   r->span.Set("items.failed", rejected);
   r->span.End();
@@ -84,6 +85,7 @@ void Shared::Retry(const RequestPtr& r, const Error& error) {
     return GiveUp(r, error, "retries_exhausted");
   }
   LogFailure(error, r->items, "Exporting failed. Will retry the request after interval.");
+  Fare(ComponentStatus::kRecoverableError, error);
   r->span.Event("Exporting failed. Will retry the request after interval.");
   auto weak = weak_from_this();
   {
@@ -137,6 +139,8 @@ void Shared::GiveUp(const RequestPtr& r, const Error& error, std::string_view re
 void Shared::Examine(const RequestPtr& r, const Error& error) {
   bool data_fault =
       error.code == Code::kInvalidArgument || error.code == Code::kInternal || error.code == Code::kOutOfRange;
+  // What the backend says of the data is no fault of the exporter.
+  if (!data_fault) Fare(ComponentStatus::kPermanentError, error);
   if (r->examined || !data_fault) return GiveUp(r, error, "refused_by_backend");
   r->examined = true;
   auto client = r->batch.client();
@@ -207,6 +211,12 @@ void Shared::Examine(const RequestPtr& r, const Error& error) {
   one.push_back(std::move(kept[0]));
   rebuild(*r, std::move(one));
   Attempt(r);
+}
+
+void Shared::Fare(ComponentStatus status, const Error& error) {
+  if (fares.load(std::memory_order_relaxed) == status || context.own) return;
+  if (fares.exchange(status) == status) return;
+  context.host->status().Report({"exporter", context.id, owner.signal}, status, error.message);
 }
 
 void Shared::LogFailure(const Error& error, uint64_t items, std::string_view what) {

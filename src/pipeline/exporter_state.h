@@ -115,6 +115,8 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   void FlushAll(std::vector<RequestPtr>& start);
   void CheckDrained();
   void Expire();
+  /// Tells the status board, when it changes.
+  void Fare(ComponentStatus status, const Error& error);
   void LogFailure(const Error& error, uint64_t items, std::string_view what);
 
   ExporterContext context;
@@ -127,6 +129,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   bool batch_bytes = false;
   std::shared_ptr<SegmentLog> log;  // with a stored queue; set by Start
   std::atomic<uint64_t> next_loop{0};
+  std::atomic<ComponentStatus> fares{ComponentStatus::kOk};
 
   // Of a stored queue so much is in memory; the rest is read when it is to be sent.
   static constexpr uint64_t kLoadedBytes = 16 << 20, kLoadedRecords = 4096;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct ServiceView {
   std::vector<PipelineView> pipelines;
   std::vector<std::string> extensions;  // ids in start order
   std::vector<GateView> gates;
+  /// The effective configuration as JSON, secrets hidden. Any thread.
+  std::function<std::string()> config;
 };
 
 }  // namespace naru::pipeline

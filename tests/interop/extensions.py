@@ -49,6 +49,83 @@ def health_keys():
         assert otlp.http_request(port, "GET", "/").status == 404
 
 
+@test("extensions/health-check-v2", needs=("otelcol-ref",), seconds=60)
+def health_v2():
+    """The second form: the same states in the same layout as in the reference, by pipeline and by component, over HTTP and gRPC."""
+    def shape(value):
+        return {k: shape(v) for k, v in value.items()} if isinstance(value, dict) else "time" if isinstance(value, str) and value[:2] == "20" else value
+
+    seen = {}
+    for name, command, flags in (("naru", collectors.NARU, ()), ("reference", collectors.REFERENCE, ("--feature-gates=+extension.healthcheck.useComponentStatus",))):
+        with Scratch() as s:
+            into, http, grpc = free_port(), free_port(), free_port()
+            collectors.start(s, name, command, {
+                "receivers": {"otlp": collectors.otlp_receiver(http=into)}, "processors": {"batch": {}}, "exporters": {"nop": {}},
+                "extensions": {"health_check": {"use_v2": True, "http": {"endpoint": f"127.0.0.1:{http}"}, "grpc": {"endpoint": f"127.0.0.1:{grpc}"}}},
+                "service": {"extensions": ["health_check"], "telemetry": collectors.plain(),
+                            "pipelines": collectors.pipelines(["otlp"], ["nop"], ["batch"], ("traces", "logs"))}}, (into, http, grpc), arguments=flags)
+            wait_until(lambda: otlp.http_request(http, "GET", "/status").status == 200, 10, why="healthy")
+            seen[name] = {}
+            for query in ("", "?pipeline=traces", "?verbose", "?pipeline=logs&verbose=true", "?pipeline=none"):
+                a = otlp.http_request(http, "GET", "/status" + query)
+                seen[name][query] = (a.status, shape(json.loads(a.body)) if a.body else None)
+            seen[name]["grpc"] = [grpc_health(grpc, service) for service in (b"", b"traces", b"metrics")]
+    assert seen["naru"] == seen["reference"], seen
+
+
+@test("extensions/health-check-v2-errors", seconds=60)
+def health_v2_errors():
+    """An exporter without a backend makes its pipeline unhealthy when errors count, and healthy again when it has one."""
+    beyond_the_reference("its exporters report no recoverable errors")
+    with Scratch() as s:
+        http, back = free_port(), free_port()
+        _, into = running(s, {"health_check": {"use_v2": True, "http": {"endpoint": f"127.0.0.1:{http}"},
+                                               "component_health": {"include_recoverable_errors": True, "recovery_duration": "100ms"}}},
+                          exporters={"otlp_http": {"endpoint": f"http://127.0.0.1:{back}", "retry_on_failure": {"initial_interval": "200ms", "max_interval": "200ms"}}})
+        (_, message), = differential.inputs_of({"input": ["traces"]})
+        assert otlp.post(into, "traces", message).status == 200
+        wait_until(lambda: otlp.http_request(http, "GET", "/status").status == 500, 10, 0.1, "unhealthy")
+        body = json.loads(otlp.http_request(http, "GET", "/status?pipeline=traces&verbose").body)
+        assert body["components"]["exporter:otlp_http"]["status"] == "StatusRecoverableError" and body["error"], body
+        s.closing(Sink(http_port=back))
+        wait_until(lambda: otlp.http_request(http, "GET", "/status").status == 200, 10, 0.1, "healthy again")
+
+
+def grpc_health(port, service):
+    """The code and the answer of grpc.health.v1.Health/Check."""
+    import grpc
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_unary("/grpc.health.v1.Health/Check", request_serializer=lambda b: b, response_deserializer=lambda b: b)
+        try:
+            return "OK", call(b"\x0a" + bytes([len(service)]) + service if service else b"", timeout=5)
+        except grpc.RpcError as e:
+            return e.code().name, None
+
+
+@test("extensions/memory-limiter-middleware", seconds=30)
+def middleware():
+    """A server that names memory_limiter starts; one that names what is no middleware, or what is not there, does not."""
+    limits = {"check_interval": "1s", "limit_mib": 200}
+    for extensions, name, why in (({"memory_limiter": limits}, "memory_limiter", None), ({"memory_limiter": limits}, "memory_limiter/2", "it is not in service::extensions"),
+                                  ({"zpages": {"endpoint": "127.0.0.1:0"}}, "zpages", "the extension is no middleware")):
+        with Scratch() as s:
+            port = free_port()
+            receiver = collectors.otlp_receiver(http=port)
+            receiver["protocols"]["http"]["middlewares"] = [{"id": name}]
+            config = {"receivers": {"otlp": receiver}, "exporters": {"nop": {}}, "extensions": extensions,
+                      "service": {"extensions": list(extensions), "telemetry": collectors.plain(), "pipelines": collectors.pipelines(["otlp"], ["nop"], (), ("traces",))}}
+            if why is None:
+                collectors.start(s, "collector", collectors.NARU, config, (port,))
+                (_, message), = differential.inputs_of({"input": ["traces"]})
+                assert otlp.post(port, "traces", message).status == 200
+                continue
+            try:
+                collectors.start(s, "collector", collectors.NARU, config, (port,))
+                raise AssertionError(f"it started with {name}")
+            except Exception as e:
+                assert why in str(e), e
+
+
 @test("extensions/zpages", seconds=30)
 def zpages():
     with Scratch() as s:
@@ -130,6 +207,32 @@ def pushed():
         assert point.get("as_int", float(point.get("as_double", 0))) == otlp.items("traces", message), point
         assert row["record"]["sum"].get("is_monotonic"), row
         assert "service.name" in row["resource"]["attributes"], row["resource"]
+
+
+@test("extensions/own-telemetry-pushed", seconds=60)
+def pushed_all():
+    """Own logs and spans arrive over OTLP: a span of the receiver that continues the client's trace, one of the exporter below it, log records with their severity."""
+    with Scratch() as s:
+        sink, back = s.closing(Sink()), s.closing(Sink())
+        to = {"exporter": {"otlp": {"protocol": "http/protobuf", "endpoint": f"http://127.0.0.1:{sink.http_port}"}}}
+        _, into = running(s, {}, telemetry={"metrics": {"level": "none"}, "logs": {"processors": [{"batch": {"schedule_delay": 100, **to}}]},
+                                            "traces": {"propagators": ["tracecontext"], "processors": [{"batch": {"schedule_delay": 100, **to}}]}},
+                          exporters={"otlp_http": {"endpoint": f"http://127.0.0.1:{back.http_port}"}}, processors=())
+        (_, message), = differential.inputs_of({"input": ["traces"]})
+        trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+        assert otlp.post(into, "traces", message, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}).status == 200
+
+        def spans():
+            rows = {r["record"]["name"]: r for r in canon.flat("traces", sink.messages("traces"))}
+            return rows if len(rows) >= 2 else None
+
+        found = wait_until(spans, 20, 0.1, "both spans")
+        received, sent = found["receiver/otlp/TraceDataReceived"], found["exporter/otlp_http/traces"]
+        assert "service.name" in received["resource"]["attributes"], received
+        text = json.dumps(received["record"], default=str), json.dumps(sent["record"], default=str)
+        assert all(trace in x for x in text) and "00f067aa0ba902b7" in text[0], text
+        logs = wait_until(lambda: canon.flat("logs", sink.messages("logs")), 20, 0.1, "log records")
+        assert any("Everything is ready" in json.dumps(r["record"], default=str) for r in logs), logs
 
 
 @test("extensions/own-logs", seconds=30)

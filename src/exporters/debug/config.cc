@@ -12,7 +12,7 @@ void Config::Describe(conf::Struct<Config>& s) {
           "print through naru's own log; else bare text to output_paths");
   s.Field("output_paths", &Config::output_paths,
           "files, `stdout` or `stderr` (without the internal logger); standard output by default");
-  s.Field("sending_queue", &Config::queue, "accepted, not honoured: queue before printing");
+  s.Field("sending_queue", &Config::queue, "queue before printing; off by default");
 }
 
 void Config::Validate(conf::Issues& issues) const {

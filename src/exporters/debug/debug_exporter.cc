@@ -10,17 +10,11 @@
 
 namespace naru::exporters::debug {
 
-DebugExporter::DebugExporter(const Config& config, pipeline::ExporterContext context)
-    : config_(config), context_(std::move(context)) {
-  sent_ = context_.host->ledger().Open(
-      {"exporter", context_.id, std::string(otlp::Names(context_.signal).name), "", ""}, pipeline::Entry::kSent);
-}
-
-DebugExporter::~DebugExporter() {
+Printer::~Printer() {
   for (int fd : own_) close(fd);
 }
 
-Status DebugExporter::Start(pipeline::Host&) {
+Status Printer::Open() {
   if (config_.use_internal_logger) return {};
   if (config_.output_paths.empty()) fds_.push_back(1);
   for (auto& path : config_.output_paths) {
@@ -37,7 +31,7 @@ Status DebugExporter::Start(pipeline::Host&) {
 }
 
 // The first sampling_initial batches of a second, then one of sampling_thereafter.
-bool DebugExporter::Sampled() {
+bool Printer::Sampled() {
   MonoTime now = net::Loop::Current()->Now();
   if (now - second_ >= std::chrono::seconds(1)) {
     second_ = now;
@@ -48,7 +42,7 @@ bool DebugExporter::Sampled() {
   return config_.sampling_thereafter > 0 && (in_second_ - config_.sampling_initial) % config_.sampling_thereafter == 0;
 }
 
-void DebugExporter::Print(std::string_view text) {
+void Printer::Write(std::string_view text) {
   for (int fd : fds_) {
     std::string_view rest = text;
     while (!rest.empty()) {
@@ -60,50 +54,56 @@ void DebugExporter::Print(std::string_view text) {
   }
 }
 
-void DebugExporter::Consume(pipeline::Batch&& batch) {
-  {
-    std::lock_guard lock(mutex_);
-    if (Sampled()) {
-      std::vector<Slice> parts;
-      for (auto& p : batch.parts()) parts.push_back(p.bytes);
-      otlp::TextCounts counts = otlp::CountForText(context_.signal, parts);
-      std::string summary = otlp::SummaryLine(context_.signal, counts);
-      auto level = config_.Level();
-      std::string text;
-      if (level != Config::Verbosity::kBasic) {
-        wire::Writer out;
-        otlp::AppendText(out, context_.signal,
-                         level == Config::Verbosity::kNormal ? otlp::TextLayout::kNormal : otlp::TextLayout::kDetailed,
-                         parts);
-        text = std::string(out.Finish().view());
-      }
-      if (config_.use_internal_logger) {
-        size_t tab = summary.find('\t');
-        std::string_view signal = std::string_view(summary).substr(0, tab);
-        auto n = static_cast<int64_t>(counts.resources), items = static_cast<int64_t>(counts.items);
-        switch (context_.signal) {
-          case otlp::Signal::kTraces:
-            context_.log.Info(signal, {{"resource spans", n}, {"spans", items}});
-            break;
-          case otlp::Signal::kMetrics:
-            context_.log.Info(
-                signal,
-                {{"resource metrics", n}, {"metrics", static_cast<int64_t>(counts.metrics)}, {"data points", items}});
-            break;
-          case otlp::Signal::kLogs:
-            context_.log.Info(signal, {{"resource logs", n}, {"log records", items}});
-            break;
-          case otlp::Signal::kProfiles:
-            context_.log.Info(signal, {{"resource profiles", n}, {"sample records", items}});
-            break;
-        }
-        if (!text.empty()) context_.log.Info(text);
-      } else {
-        Print(summary + "\n");
-        if (level != Config::Verbosity::kBasic) Print(text + "\n");
-      }
-    }
+void Printer::Print(const pipeline::Batch& batch) {
+  std::lock_guard lock(mutex_);
+  if (!Sampled()) return;
+  std::vector<Slice> parts;
+  for (auto& p : batch.parts()) parts.push_back(p.bytes);
+  otlp::TextCounts counts = otlp::CountForText(signal_, parts);
+  std::string summary = otlp::SummaryLine(signal_, counts);
+  auto level = config_.Level();
+  std::string text;
+  if (level != Config::Verbosity::kBasic) {
+    wire::Writer out;
+    otlp::AppendText(out, signal_,
+                     level == Config::Verbosity::kNormal ? otlp::TextLayout::kNormal : otlp::TextLayout::kDetailed,
+                     parts);
+    text = std::string(out.Finish().view());
   }
+  if (config_.use_internal_logger) {
+    size_t tab = summary.find('\t');
+    std::string_view signal = std::string_view(summary).substr(0, tab);
+    auto n = static_cast<int64_t>(counts.resources), items = static_cast<int64_t>(counts.items);
+    switch (signal_) {
+      case otlp::Signal::kTraces:
+        log_.Info(signal, {{"resource spans", n}, {"spans", items}});
+        break;
+      case otlp::Signal::kMetrics:
+        log_.Info(signal,
+                  {{"resource metrics", n}, {"metrics", static_cast<int64_t>(counts.metrics)}, {"data points", items}});
+        break;
+      case otlp::Signal::kLogs:
+        log_.Info(signal, {{"resource logs", n}, {"log records", items}});
+        break;
+      case otlp::Signal::kProfiles:
+        log_.Info(signal, {{"resource profiles", n}, {"sample records", items}});
+        break;
+    }
+    if (!text.empty()) log_.Info(text);
+  } else {
+    Write(summary + "\n");
+    if (level != Config::Verbosity::kBasic) Write(text + "\n");
+  }
+}
+
+DebugExporter::DebugExporter(const Config& config, const pipeline::ExporterContext& context)
+    : printer_(config, context.signal, context.log) {
+  sent_ = context.host->ledger().Open({"exporter", context.id, std::string(otlp::Names(context.signal).name), "", ""},
+                                      pipeline::Entry::kSent);
+}
+
+void DebugExporter::Consume(pipeline::Batch&& batch) {
+  printer_.Print(batch);
   sent_.Add(static_cast<int64_t>(batch.items()));
   batch.Delivered();
 }

@@ -2,6 +2,7 @@
 
 #include "exporters/debug/config.h"
 #include "exporters/debug/debug_exporter.h"
+#include "pipeline/exporter_engine.h"
 
 namespace naru::exporters::debug {
 
@@ -14,7 +15,13 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
   f->summary = "prints telemetry";
   f->stability = {.traces = "alpha", .metrics = "alpha", .logs = "alpha", .profiles = "alpha"};
   f->exporter = [](const Config& c, pipeline::ExporterContext ctx) -> Result<std::unique_ptr<pipeline::Exporter>> {
-    return std::unique_ptr<pipeline::Exporter>(std::make_unique<DebugExporter>(c, std::move(ctx)));
+    if (!c.queue.enabled) return std::unique_ptr<pipeline::Exporter>(std::make_unique<DebugExporter>(c, ctx));
+    auto printer = std::make_shared<Printer>(c, ctx.signal, ctx.log);
+    pipeline::EngineOptions o{{}, c.queue, 0, [printer](pipeline::Host&) { return printer->Open(); }};
+    return std::unique_ptr<pipeline::Exporter>(
+        std::make_unique<pipeline::ExporterEngine>(std::move(ctx), std::move(o), [printer](net::Loop&) {
+          return std::unique_ptr<pipeline::Sender>(std::make_unique<PrintingSender>(printer));
+        }));
   };
   return f;
 }

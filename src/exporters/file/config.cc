@@ -25,6 +25,7 @@ void Config::Describe(conf::Struct<Config>& s) {
   s.Field("format", &Config::format,
           "`json` (one OTLP/JSON request a line) or `proto` (each behind its length, four bytes, big-endian)");
   s.Field("compression", &Config::compression, "`zstd`, or nothing");
+  s.Field("encoding", &Config::encoding, "id of an encoding extension to use instead of format");
   s.Field("append", &Config::append, "write behind what the file has instead of emptying it");
   s.Field("flush_interval", &Config::flush_interval, "time after which what was written is on its way to the disk");
   s.Field("create_directory", &Config::create_directory, "make the folder of the path");

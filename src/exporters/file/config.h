@@ -25,6 +25,7 @@ struct Config {
   conf::Optional<Rotation> rotation;
   std::string format = "json";
   std::string compression;
+  std::string encoding;
   bool append = false;
   Duration flush_interval = std::chrono::seconds(1);
   bool create_directory = false;

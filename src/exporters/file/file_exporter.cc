@@ -65,7 +65,8 @@ Status FileWriter::Flush() {
   return out;
 }
 
-FileExporter::FileExporter(const Config& config, pipeline::ExporterContext context) : context_(std::move(context)) {
+FileExporter::FileExporter(const Config& config, pipeline::ExporterContext context)
+    : context_(std::move(context)), encoding_(config.encoding) {
   {
     std::lock_guard lock(writers_mutex);
     auto& slot = Writers()[config.path];
@@ -82,6 +83,10 @@ FileExporter::FileExporter(const Config& config, pipeline::ExporterContext conte
 FileExporter::~FileExporter() = default;
 
 Status FileExporter::Start(pipeline::Host& host) {
+  if (!encoding_.empty()) {
+    return Fail(Code::kInvalidArgument, "failed to resolve encoding \"{}\": {}", encoding_,
+                host.FindExtension(encoding_) ? "the extension is no encoding" : "it is not in service::extensions");
+  }
   if (auto s = writer_->Open(); !s) return s;
   Tick(host);
   return {};

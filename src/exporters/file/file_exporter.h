@@ -46,6 +46,7 @@ class FileExporter final : public pipeline::Exporter {
   Status WriteGroup(const std::vector<Slice>& parts, const std::string& group);
   void Tick(pipeline::Host& host);
   pipeline::ExporterContext context_;
+  std::string encoding_;
   std::shared_ptr<FileWriter> writer_;
   pipeline::Counter sent_, dropped_, refused_;
   net::Timer flush_;

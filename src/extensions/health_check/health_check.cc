@@ -12,14 +12,13 @@ HealthCheck::HealthCheck(const Config& config, pipeline::ExtensionContext contex
       server_(config.server, [this](auto& head, Clock& clock) { return Answer(head, clock); }) {}
 
 Status HealthCheck::Start(pipeline::Host& host) {
-  host_ = &host;
   if (auto s = server_.Start(host); !s) return s;
   context_.log.Info("Starting health_check extension", {{"endpoint", server_.address()}, {"path", config_.path}});
   return {};
 }
 
 void HealthCheck::OnReady() {
-  if (!ready_.exchange(true)) up_since_ = host_->control_loop().clock().UnixNano();
+  if (!ready_.exchange(true)) up_since_ = context_.host->control_loop().clock().UnixNano();
   context_.log.Info("Health Check state change", {{"status", "ready"}});
 }
 
