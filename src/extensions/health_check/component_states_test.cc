@@ -64,8 +64,9 @@ TEST(ComponentStates, AreWrittenAsTheReferenceWritesThem) {
             R"({"attributes":{},"error":"no \"route\"","healthy":true,"start_time":"1970-01-01T00:00:00.000000000Z",)"
             R"("status":"StatusRecoverableError","status_time":"1970-01-01T00:00:10.000000000Z"})");
   std::string verbose = ToJson(states.whole(), 0, true);
-  for (auto* part : {R"("extensions":{"components":{"extension:health_check")", R"("pipeline:logs/x":{)",
-                     R"("exporter:debug":{)", R"("processor:batch":{)", R"("receiver:otlp":{)"}) {
+  for (auto* part :
+       {R"("extensions":{"attributes":{},"components":{"extension:health_check")", R"("pipeline:logs/x":{)",
+        R"("exporter:debug":{)", R"("processor:batch":{)", R"("receiver:otlp":{)"}) {
     EXPECT_NE(verbose.find(part), std::string::npos) << part << " in " << verbose;
   }
 }
