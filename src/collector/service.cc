@@ -47,7 +47,7 @@ Status Service::Run() {
   if (auto s = own_->Open(plan_->telemetry); !s) return s;
   SetDefaultLimits();
 
-  // Signals are read by a thread of their own: no handler runs anywhere.
+  // Signals are read by a thread of their own: no handler runs for them.
   sigset_t set;
   sigemptyset(&set);
   for (int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, s);
