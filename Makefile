@@ -21,6 +21,8 @@ release: deps
 	@mkdir -p build
 	@$(MAKE) --no-print-directory build/release/build.ninja
 	cmake --build build/release --target naru -j $(JOBS)
+	@# The symbols stay beside it, for profiles. A binary that was not linked anew has been stripped before.
+	if readelf -SW build/release/naru | grep -q '\.symtab'; then cp build/release/naru build/release/naru.debug; fi
 	strip --strip-unneeded build/release/naru
 	@ls -l build/release/naru | awk '{printf "build/release/naru %.1f MB\n", $$5 / 1048576}'
 
