@@ -169,7 +169,7 @@ class Http1Connection final : public Connection, public ServerCall {
       std::string keep(bytes);
       pending_.swap(keep);
       stream_->WantRead(false);
-    } else if (state_machine_ == kWait) {
+    } else if (state_machine_ == kWait && !server_.options.half_closed_is_gone) {
       stream_->WantRead(false);
     }
   }

@@ -127,6 +127,9 @@ struct HttpServerOptions {
   Duration write_timeout{0};                               // without progress
   Duration idle_timeout{0};                                // HTTP/1.1 between requests
   bool keep_alives = true;
+  // HTTP/1.1: a client that ends its side before it has its answer is gone, and the request is aborted. Else that is
+  // found when the answer is written, and clients may end their side early. For answers that take long.
+  bool half_closed_is_gone = false;
   // gRPC keepalive, server_parameters and enforcement_policy; zero means Go's defaults or never.
   Duration max_connection_idle{0};
   Duration max_connection_age{0};
