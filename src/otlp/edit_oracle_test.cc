@@ -9,7 +9,6 @@
 #include <gtest/gtest.h>
 
 #include "otlp/build.h"
-#include "otlp/scan.h"
 #include "otlp/testdata/oracle.h"
 #include "otlp/validate.h"
 #include "otlp/value_text.h"
