@@ -13,6 +13,7 @@
 #include "extensions/headers_setter/factory.h"
 #include "extensions/health_check/factory.h"
 #include "extensions/memory_limiter/factory.h"
+#include "extensions/pprof/factory.h"
 #include "extensions/zpages/factory.h"
 #include "processors/attributes/factory.h"
 #include "processors/batch/factory.h"
@@ -47,6 +48,7 @@ collector::Factories FullDistribution() {
   f.push_back(extensions::headers_setter::NewFactory());
   f.push_back(extensions::health_check::NewFactory());
   f.push_back(extensions::memory_limiter::NewFactory());
+  f.push_back(extensions::pprof::NewFactory());
   f.push_back(extensions::zpages::NewFactory());
   f.push_back(connectors::forward::NewFactory());
   return f;

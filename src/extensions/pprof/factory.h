@@ -1,0 +1,11 @@
+#pragma once
+
+#include <memory>
+
+#include "pipeline/factory.h"
+
+namespace naru::extensions::pprof {
+
+std::unique_ptr<pipeline::Factory> NewFactory();
+
+}  // namespace naru::extensions::pprof
