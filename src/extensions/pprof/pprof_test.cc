@@ -38,7 +38,6 @@ class TestHost final : public pipeline::Host {
   pipeline::Ledger& ledger() override { return ledger_; }
   pipeline::Metrics& metrics() override { return metrics_; }
   pipeline::Extension* FindExtension(std::string_view) override { return nullptr; }
-  void ReportStatus(std::string_view, const Error&, bool) override {}
   const std::string& user_agent() const override { return agent_; }
 
  private:
