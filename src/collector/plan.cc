@@ -165,8 +165,11 @@ class Planner {
       auto in = issues_.In("service::telemetry");
       plan_.telemetry_text = conf::ToJson(*t);
       conf::Decode(*t, plan_.telemetry, issues_);
-      if (const conf::Value* m = t->Find("metrics"))
-        plan_.telemetry.metrics.readers_given = m->Find("readers") != nullptr;
+      if (const conf::Value* m = t->Find("metrics"); m && m->Find("address") && !m->Find("readers"))
+        plan_.telemetry.metrics.readers.clear();  // the old form of a reader takes the place of the default one
+      for (auto* level : {&plan_.telemetry.metrics.level, &plan_.telemetry.traces.level}) {
+        for (char& c : *level) c = static_cast<char>(c | 0x20);
+      }
     }
     const conf::Value* extensions = service->Find("extensions");
     plan_.service_extensions = Ids(extensions, "service::extensions");

@@ -298,7 +298,6 @@ Status SelfMetrics::Serve(const MetricsTelemetryConfig& c, Attributes resource,
       return Fail(Code::kInvalidArgument, "service::telemetry::metrics::address: \"{}\" lacks a port", c.address);
     wants.push_back({c.address, {}});
   }
-  if (!c.readers_given && c.address.empty()) want("localhost", 8888, {});
   if (next->level == MetricLevel::kNone) wants.clear();
 
   if (!server_ && !wants.empty())

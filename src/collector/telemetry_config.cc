@@ -2,6 +2,17 @@
 
 namespace naru::collector {
 
+namespace {
+
+std::string Lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+  }
+  return text;
+}
+
+}  // namespace
+
 void SelfOtlpConfig::Validate(conf::Issues& issues) const {
   auto one_of = [&](std::string_view key, const std::string& value, std::initializer_list<std::string_view> valid) {
     std::string list;
@@ -43,6 +54,16 @@ void LogsTelemetryConfig::Describe(conf::Struct<LogsTelemetryConfig>& s) {
   s.Field("processors", &LogsTelemetryConfig::processors, "own log records as OTLP");
 }
 
+MetricReaderConfig DefaultReader() {
+  PrometheusReaderConfig page;
+  page.without_scope_info = page.without_units = page.without_type_suffix = true;
+  PullExporterConfig exporter;
+  exporter.prometheus = conf::Optional<PrometheusReaderConfig>(page);
+  MetricReaderConfig reader;
+  reader.pull = conf::Optional<PullReaderConfig>(PullReaderConfig{exporter});
+  return reader;
+}
+
 void MetricsTelemetryConfig::Describe(conf::Struct<MetricsTelemetryConfig>& s) {
   s.Field("level", &MetricsTelemetryConfig::level, "`none`, `basic`, `normal` or `detailed`");
   s.Field("readers", &MetricsTelemetryConfig::readers, "pull and push targets; by default one page on localhost:8888");
@@ -75,10 +96,10 @@ void TelemetryConfig::Validate(conf::Issues& issues) const {
   };
   one_of("logs::level", logs.level, {"debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR"});
   one_of("logs::encoding", logs.encoding, {"console", "json"});
-  one_of("metrics::level", metrics.level, {"none", "basic", "normal", "detailed"});
-  one_of("traces::level", traces.level, {"none", "basic", "normal", "detailed"});
+  one_of("metrics::level", Lower(metrics.level), {"none", "basic", "normal", "detailed"});
+  one_of("traces::level", Lower(traces.level), {"none", "basic", "normal", "detailed"});
   for (auto& p : traces.propagators) one_of("traces::propagators", p, {"tracecontext", "b3"});
-  if (!metrics.views.empty() && metrics.level != "detailed")
+  if (!metrics.views.empty() && Lower(metrics.level) != "detailed")
     issues.Add("metrics::views", "views can only be set when service::telemetry::metrics::level is detailed");
 }
 

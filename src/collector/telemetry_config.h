@@ -151,7 +151,7 @@ struct LogsTelemetryConfig {
   std::string level = "info";
   std::string encoding = "console";
   bool development = false, disable_caller = false, disable_stacktrace = false, disable_zap_resource = false;
-  conf::Optional<LogSamplingConfig> sampling;
+  conf::Optional<LogSamplingConfig> sampling{LogSamplingConfig()};
   std::vector<std::string> output_paths = {"stderr"};
   std::vector<std::string> error_output_paths = {"stderr"};
   std::map<std::string, conf::Value> initial_fields;
@@ -159,12 +159,14 @@ struct LogsTelemetryConfig {
   static void Describe(conf::Struct<LogsTelemetryConfig>& s);
 };
 
+/// One page on localhost:8888; unlike a page that the user lists it leaves out suffixes and scopes.
+MetricReaderConfig DefaultReader();
+
 struct MetricsTelemetryConfig {
   std::string level = "normal";
-  std::vector<MetricReaderConfig> readers;
+  std::vector<MetricReaderConfig> readers = {DefaultReader()};
   std::vector<ViewConfig> views;
   std::string address;
-  bool readers_given = false;  // set by MakePlan: the default reader differs from a reader that the user lists
   static void Describe(conf::Struct<MetricsTelemetryConfig>& s);
 };
 

@@ -19,12 +19,17 @@ void GroupBy::Describe(conf::Struct<GroupBy>& s) {
           "files open at once; the one not written to for longest is closed");
 }
 
+void CompressionParams::Describe(conf::Struct<CompressionParams>& s) {
+  s.Field("level", &CompressionParams::level, "level of zstd, 1 to 22; 0: 3");
+}
+
 void Config::Describe(conf::Struct<Config>& s) {
   s.Field("path", &Config::path, "the file");
   s.Field("rotation", &Config::rotation, "putting full files aside; off by default");
   s.Field("format", &Config::format,
           "`json` (one OTLP/JSON request a line) or `proto` (each behind its length, four bytes, big-endian)");
   s.Field("compression", &Config::compression, "`zstd`, or nothing");
+  s.Field("compression_params", &Config::compression_params, "how much to compress");
   s.Field("encoding", &Config::encoding, "id of an encoding extension to use instead of format");
   s.Field("append", &Config::append, "write behind what the file has instead of emptying it");
   s.Field("flush_interval", &Config::flush_interval, "time after which what was written is on its way to the disk");
@@ -40,6 +45,8 @@ void Config::Validate(conf::Issues& issues) const {
   if (append && rotation) issues.Add("append", "append and rotation enabled at the same time is not supported");
   if (format != "json" && format != "proto") issues.Add("format", "format type is not supported (json, proto)");
   if (!compression.empty() && compression != "zstd") issues.Add("compression", "compression is not supported (zstd)");
+  if (compression_params.level < 0 || compression_params.level > 22)
+    issues.Add("compression_params::level", "must be between 0 and 22");
   if (flush_interval < Duration(0)) issues.Add("flush_interval", "flush_interval must be larger than zero");
   if (!directory_permissions.empty()) {
     char* end = nullptr;

@@ -20,11 +20,17 @@ struct GroupBy {
   static void Describe(conf::Struct<GroupBy>& s);
 };
 
+struct CompressionParams {
+  int64_t level = 0;
+  static void Describe(conf::Struct<CompressionParams>& s);
+};
+
 struct Config {
   std::string path;
   conf::Optional<Rotation> rotation;
   std::string format = "json";
   std::string compression;
+  CompressionParams compression_params;
   std::string encoding;
   bool append = false;
   Duration flush_interval = std::chrono::seconds(1);

@@ -128,7 +128,8 @@ Status FileExporter::WriteGroup(const std::vector<Slice>& parts, const std::stri
     body = Slice(std::move(b), n);
   }
   if (c.compression == "zstd") {
-    auto packed = wire::Compress(wire::Codec::kZstd, std::span<const Slice>(&body, 1), 3);
+    int level = c.compression_params.level ? static_cast<int>(c.compression_params.level) : 3;
+    auto packed = wire::Compress(wire::Codec::kZstd, std::span<const Slice>(&body, 1), level);
     if (!packed) return Unexpected(packed.error());
     body = std::move(*packed);
   }

@@ -2,6 +2,24 @@
 
 namespace naru::extensions::health_check {
 
+namespace {
+
+// The reference leaves its timeouts at zero here: none.
+void AsInTheReference(pipeline::HttpServerConfig& server) {
+  server.endpoint = "localhost:13133";
+  server.read_header_timeout = server.write_timeout = server.idle_timeout = Duration(0);
+}
+
+}  // namespace
+
+HttpV2::HttpV2() {
+  AsInTheReference(server);
+}
+
+Config::Config() {
+  AsInTheReference(server);
+}
+
 void ResponseBody::Describe(conf::Struct<ResponseBody>& s) {
   s.Field("healthy", &ResponseBody::healthy, "body of the 200 answer");
   s.Field("unhealthy", &ResponseBody::unhealthy, "body of the 503 answer");

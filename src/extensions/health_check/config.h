@@ -27,7 +27,7 @@ struct HttpV2 {
   pipeline::HttpServerConfig server;
   StatusPath status;
   ConfigPath config;
-  HttpV2() { server.endpoint = "localhost:13133"; }
+  HttpV2();
   static void Describe(conf::Struct<HttpV2>& s);
 };
 
@@ -52,7 +52,7 @@ struct Config {
   conf::Optional<HttpV2> http;
   conf::Optional<GrpcV2> grpc;
   conf::Optional<ComponentHealth> component_health;
-  Config() { server.endpoint = "localhost:13133"; }
+  Config();
   static void Describe(conf::Struct<Config>& s);
   void Validate(conf::Issues& issues) const;
 };

@@ -16,9 +16,9 @@ void MemoryLimitsConfig::Describe(conf::Struct<MemoryLimitsConfig>& s) {
           "the limit as a share of the memory there is (cgroup or machine)");
   s.Field("spike_limit_percentage", &MemoryLimitsConfig::spike_limit_percentage,
           "the spike limit as a share of the memory there is");
-  const char* gc = "tunes the collection of garbage, of which there is none; accepted, does nothing";
-  s.Ignored("min_gc_interval_when_soft_limited", gc);
-  s.Ignored("min_gc_interval_when_hard_limited", gc);
+  const char* gc = "accepted; tunes the collection of garbage, of which there is none";
+  s.Field("min_gc_interval_when_soft_limited", &MemoryLimitsConfig::min_gc_interval_when_soft_limited, gc);
+  s.Field("min_gc_interval_when_hard_limited", &MemoryLimitsConfig::min_gc_interval_when_hard_limited, gc);
   s.Ignored("max_gc_interval_when_soft_limited", gc);
   s.Ignored("max_gc_interval_when_hard_limited", gc);
 }

@@ -14,6 +14,7 @@ namespace naru::pipeline {
 struct MemoryLimitsConfig {
   Duration check_interval{0};
   uint32_t limit_mib = 0, spike_limit_mib = 0, limit_percentage = 0, spike_limit_percentage = 0;
+  Duration min_gc_interval_when_soft_limited = std::chrono::seconds(10), min_gc_interval_when_hard_limited{0};
   static void Describe(conf::Struct<MemoryLimitsConfig>& s);
   void Validate(conf::Issues& issues) const;
   struct Limits {

@@ -159,6 +159,7 @@ bool IsNamed(const std::string& text) {
 Status CheckListenAddress(const std::string& endpoint, const std::string& transport) {
   auto text = AddressText(endpoint, transport);
   if (!text) return Unexpected(text.error());
+  if (net::Address::Parse(*text)) return {};
   // Of a name only the port can be judged without asking the network.
   if (IsNamed(*text)) *text = "0.0.0.0" + text->substr(text->rfind(':'));
   auto address = net::Address::Parse(*text);
