@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/profile_signal.h"
+#include "base/system_memory.h"
 
 namespace naru {
 namespace {
@@ -32,6 +33,7 @@ Result<std::unique_ptr<CpuProfiler>> CpuProfiler::Start() {
   std::unique_ptr<CpuProfiler> p(new CpuProfiler());
   p->running_ = true;  // from here on its destructor tidies up
   if (!p->table_.valid()) return Fail(Code::kResourceExhausted, "no memory for samples");
+  p->cpu_at_start_ = ProcessCpuNanos();
   g_samples.store(&p->table_);
   if (!SetOnStack(StackSignal::kTick, OnTick) || !SetTimer(kHertz)) {
     return Fail(Code::kInternal, "no profiling timer: {}", std::strerror(errno));
@@ -54,7 +56,7 @@ void CpuProfiler::Disarm() {
 
 CpuSamples CpuProfiler::Stop() {
   Disarm();
-  return {table_.Read(), table_.dropped()};
+  return {table_.Read(), table_.dropped(), ProcessCpuNanos() - cpu_at_start_};
 }
 
 }  // namespace naru

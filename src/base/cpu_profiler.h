@@ -14,11 +14,12 @@ namespace naru {
 /// first value counts how often it was seen.
 struct CpuSamples {
   std::vector<StackTable::Entry> stacks;
-  uint64_t dropped = 0;  // samples without room
+  uint64_t dropped = 0;    // samples without room
+  uint64_t cpu_nanos = 0;  // CPU time of the process meanwhile: what all samples, with the dropped ones, stand for
 };
 
 /// A profile that runs while this lives. One at a time in a process; any thread. The kernel looks at the timer at its
-/// own ticks, so with many busy cores fewer samples come than CPU time passes, and shares stay right.
+/// own ticks: on many or contended cores fewer than a hundred samples come for a second of CPU time. Shares stay right.
 class CpuProfiler {
  public:
   static constexpr int kHertz = 100;
@@ -34,6 +35,7 @@ class CpuProfiler {
   CpuProfiler() = default;
   void Disarm();
   StackTable table_;
+  uint64_t cpu_at_start_ = 0;
   bool running_ = false;
 };
 

@@ -127,6 +127,7 @@ TEST(CpuProfiler, SeesWhereTimeGoes) {
   CpuSamples samples = (*p)->Stop();
   EXPECT_GT(Count(samples), 0u);
   EXPECT_EQ(samples.dropped, 0u);
+  EXPECT_GE(samples.cpu_nanos, 500'000'000u);
   for (auto& s : samples.stacks) EXPECT_FALSE(s.stack.empty());
 }
 

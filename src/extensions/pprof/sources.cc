@@ -35,9 +35,13 @@ Profile CpuProfileOf(const CpuSamples& samples, uint64_t began_unix_nano, Durati
   p.time_nanos = began_unix_nano;
   p.duration_nanos = took.count();
   p.comment = DroppedComment(samples.dropped);
+  // Not every period of CPU time has its sample (see CpuProfiler): each stands for an equal part of what really passed.
+  uint64_t count = samples.dropped;
+  for (auto& s : samples.stacks) count += s.values[0];
+  double share = count ? static_cast<double>(samples.cpu_nanos) / static_cast<double>(count) : 0;
   for (auto& s : samples.stacks) {
     auto n = static_cast<int64_t>(s.values[0]);
-    if (n > 0) p.samples.push_back({s.stack, {n, n * kPeriod}, {}});
+    if (n > 0) p.samples.push_back({s.stack, {n, static_cast<int64_t>(static_cast<double>(n) * share)}, {}});
   }
   return p;
 }
