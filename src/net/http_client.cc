@@ -278,6 +278,15 @@ Result<Url> Url::Parse(std::string_view text) {
     if (colon != std::string_view::npos) port = authority.substr(colon + 1);
   }
   if (u.host.empty()) return Fail(Code::kInvalidArgument, "\"{}\": no host", text);
+  // What goes into a request's head must not end it.
+  auto breaks = [](char c) { return static_cast<uint8_t>(c) <= ' ' || c == 0x7f; };
+  bool bracketed = authority[0] == '[';
+  bool bad_host = std::any_of(u.host.begin(), u.host.end(), [&](char c) {
+    return breaks(c) || c == '[' || c == ']' || c == '\\' || c == '"' || (c == ':' && !bracketed);
+  });
+  if (bad_host) return Fail(Code::kInvalidArgument, "\"{}\": invalid character in the host", text);
+  if (std::any_of(u.path.begin(), u.path.end(), breaks) || std::any_of(u.scheme.begin(), u.scheme.end(), breaks))
+    return Fail(Code::kInvalidArgument, "\"{}\": invalid character", text);
   u.port = u.scheme == "https" ? 443 : 80;
   if (!port.empty()) {
     unsigned n = 0;

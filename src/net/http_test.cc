@@ -291,7 +291,8 @@ TEST(Url, Parses) {
   EXPECT_EQ(u->userinfo, "user:pw");
   EXPECT_EQ(Url::Parse("http://h")->port, 80);
   EXPECT_EQ(Url::Parse("http://h")->Authority(), "h");
-  for (const char* bad : {"h:1", "http://", "http://h:0", "http://h:99999", "http://[::1"})
+  for (const char* bad : {"h:1", "http://", "http://h:0", "http://h:99999", "http://[::1", "http://a:b:1",
+                          "http://[::1]]:1", "http://h/a\r\nb", "http://h x/"})
     EXPECT_FALSE(Url::Parse(bad)) << bad;
 }
 
