@@ -271,7 +271,10 @@ Result<Url> Url::Parse(std::string_view text) {
     size_t close = authority.find(']');
     if (close == std::string_view::npos) return Fail(Code::kInvalidArgument, "\"{}\": missing ']' in the host", text);
     u.host = authority.substr(1, close - 1);
-    if (close + 1 < authority.size() && authority[close + 1] == ':') port = authority.substr(close + 2);
+    std::string_view behind = authority.substr(close + 1);
+    if (!behind.empty() && behind[0] != ':')
+      return Fail(Code::kInvalidArgument, "\"{}\": invalid character in the host", text);
+    if (!behind.empty()) port = behind.substr(1);
   } else {
     size_t colon = authority.rfind(':');
     u.host = authority.substr(0, colon);
