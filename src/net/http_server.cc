@@ -110,6 +110,8 @@ void HttpServer::Shared::Remove(LoopState& state, Connection* connection) {
 }
 
 void HttpServer::Shared::Sweep(LoopState& state) {
+  // Removing the last connection of a server that shuts down lets another loop destroy it.
+  auto keep = shared_from_this();
   MonoTime now = state.loop->Now();
   bool late = state.draining && now >= state.deadline;
   for (auto it = state.connections.begin(); it != state.connections.end();) {
