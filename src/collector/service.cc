@@ -64,7 +64,8 @@ Status Service::Run() {
       } else {
         loop.Post([this, s] {
           if (stopping_) {
-            // A second signal does not wait any longer.
+            // Supervisors and wrappers signal more than once; the drain has its deadline. A second Ctrl-C means it.
+            if (s == SIGTERM) return;
             log_.Warn("stopping at once: what is still held is lost", {{"signal", s}});
             _exit(1);
           }

@@ -211,6 +211,25 @@ def sigterm():
         check_nothing_lost(load, sink)
 
 
+@test("loss/sigterm-twice-still-drains", seconds=60)
+def sigterm_twice():
+    """A second SIGTERM while it drains, as `timeout` and supervisors send it, changes nothing: all of it arrives, and the status is 0."""
+    with Scratch() as s:
+        sink, port = s.closing(Sink(delay=0.5)), free_port()
+        c = collectors.start(s, "collector", collectors.NARU, {
+            "receivers": {"otlp": collectors.otlp_receiver(grpc=port)}, "processors": {"batch": {"timeout": "60s", "send_batch_size": 100000}},
+            "exporters": {"otlp_grpc": {"endpoint": f"127.0.0.1:{sink.grpc_port}", "tls": {"insecure": True}}},
+            "service": {"telemetry": collectors.plain(), "pipelines": collectors.pipelines(["otlp"], ["otlp_grpc"], ["batch"], ("traces",))}}, (port,))
+        load = Load(port)
+        for _ in range(10):
+            load.send()
+        assert len(load.acknowledged) == 10, load.refused
+        c.send(signal.SIGTERM)
+        time.sleep(0.1)
+        assert c.stop() == 0
+        assert set(names(sink.messages("traces"))) == names_of(load.acknowledged)
+
+
 @test("loss/sigterm-under-load", seconds=90)
 def sigterm_load():
     """SIGTERM while clients send: every request is either acknowledged and delivered, or refused."""
