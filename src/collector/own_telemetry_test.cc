@@ -38,8 +38,8 @@ std::vector<Family> Some() {
 TEST(Views, ChooseRenameAndAddUp) {
   auto got = ApplyViews(
       Views("- {selector: {instrument_name: otelcol_a}, stream: {name: b, attribute_keys: {excluded: [pod]}}}\n"
-            "- {selector: {instrument_name: 'otelcol_h*'}, stream: {aggregation: {sum: }}}\n"
-            "- {selector: {unit: s}, stream: {aggregation: {drop: }}}\n"),
+            "- {selector: {instrument_name: 'otelcol_h*'}, stream: {aggregation: {sum: {}}}}\n"
+            "- {selector: {unit: s}, stream: {aggregation: {drop: {}}}}\n"),
       Some());
   ASSERT_EQ(got.size(), 2u);
   EXPECT_EQ(got[0].instrument.name, "b");

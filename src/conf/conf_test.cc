@@ -286,7 +286,7 @@ std::string DecodeErrors(const char* yaml, Outer& out) {
 TEST(Schema, DecodesStrictly) {
   Outer o;
   EXPECT_EQ(DecodeErrors("timeout: 1m30s\nname: ${env:NUM}\ntoken: abc\non: true\nport: 4317\ntags: "
-                         "'a,b'\ninner:\nheaders: [{name: A, value: b}]\ngc: 5",
+                         "'a,b'\ninner: {}\nheaders: [{name: A, value: b}]\ngc: 5",
                          o),
             "");
   EXPECT_EQ(o.timeout, std::chrono::seconds(90));

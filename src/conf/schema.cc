@@ -266,13 +266,8 @@ Value MapType::Schema() const {
 }
 
 void OptionalType::Decode(const Value& v, void* out, Issues& issues) const {
-  if (v.is_null()) {
-    if (!section_) return Check(out, issues);
-    // Null turns a section of keys on, and a single value off.
-    if (!item_.AsStruct() && &item_ != &TypeOf<Value>()) return ops_.disable(out);
-  }
-  const Value* enabled =
-      section_ && item_.AsStruct() && !item_.AsStruct()->FindField("enabled") ? v.Find("enabled") : nullptr;
+  if (v.is_null() && !ops_.on_by_null(out)) return Check(out, issues);
+  const Value* enabled = HasSwitch() ? v.Find("enabled") : nullptr;
   if (!enabled) return item_.Decode(v, ops_.enable(out), issues);
   if (!enabled->is_bool()) {
     auto in = issues.In("enabled", enabled);
@@ -289,13 +284,32 @@ void OptionalType::Decode(const Value& v, void* out, Issues& issues) const {
   ops_.disable(out);
 }
 
+bool OptionalType::HasSwitch() const {
+  return section_ && item_.AsStruct() && !item_.AsStruct()->FindField("enabled");
+}
+
+Value OptionalType::Schema() const {
+  Value s = item_.Schema();
+  Value* properties = HasSwitch() ? s.Find("properties") : nullptr;
+  if (properties) {
+    Value enabled = SchemaOf("boolean");
+    enabled.Set("description", Value::String("switches the section on or off"));
+    properties->Set("enabled", std::move(enabled));
+  }
+  return s;
+}
+
 void OptionalType::Check(const void* in, Issues& issues) const {
   if (const void* item = ops_.get(in)) item_.Check(item, issues);
 }
 
 Value OptionalType::Dump(const void* in, bool secrets) const {
-  const void* item = ops_.get(in);
-  return item ? item_.Dump(item, secrets) : Value();
+  if (const void* item = ops_.get(in)) return item_.Dump(item, secrets);
+  if (!HasSwitch() || !ops_.off_by_switch(in)) return Value();
+  // What is printed is read again, and null would leave or turn this section on.
+  Value off = Value::MakeMap();
+  off.Set("enabled", Value::Bool(false));
+  return off;
 }
 
 void EnumType::Decode(const Value& v, void* out, Issues& issues) const {

@@ -55,19 +55,21 @@ struct HeaderMap {
   bool operator==(const HeaderMap&) const = default;
 };
 
-/// A section that is on when its key is there, even with null (`protocols: {grpc:}`). Its own key `enabled` (true or
-/// false) switches it too, unless T has a field of that name.
+/// A section that is on when its key is there with a map. Null leaves it as it is, but for those made with Default.
+/// Its own key `enabled` (true or false) switches it too, unless T has a field of that name. The three forms are those
+/// of the reference's configoptional: None, Some, Default.
 template <class T>
 class Optional {
  public:
-  /// Off; when its key comes it starts from T's defaults.
+  /// Off; null is as good as no key (`tls:`). A map starts from T's defaults.
   Optional() = default;
   /// On from the start, with these values.
   explicit Optional(T value) : value_(std::move(value)), on_(true) {}
-  /// Off; when its key comes it starts from these values.
+  /// Off; when its key comes, even with null (`protocols: {grpc:}`), it starts from these values.
   static Optional Default(T value) {
     Optional out(std::move(value));
     out.on_ = false;
+    out.on_by_null_ = true;
     return out;
   }
   explicit operator bool() const { return on_; }
@@ -79,12 +81,17 @@ class Optional {
   void Enable() { on_ = true; }
   void Disable() {
     on_ = false;
+    was_disabled_ = true;
     value_ = T{};
   }
+  bool on_by_null() const { return on_by_null_; }
+  /// Off, and null would not say so when it is read again.
+  bool off_by_switch() const { return !on_ && (on_by_null_ || was_disabled_); }
 
  private:
   T value_{};
   bool on_ = false;
+  bool on_by_null_ = false, was_disabled_ = false;
 };
 
 /// The names of an enum's values, as the document writes them; specialise it beside the enum:
@@ -165,6 +172,8 @@ class Type {
   virtual Value Schema() const = 0;
   /// The fields when this is a struct (or an optional one), else null.
   virtual const class StructType* AsStruct() const { return nullptr; }
+  /// Whether the key `enabled` switches it (conf::Optional), and is no field of its own.
+  virtual bool HasSwitch() const { return false; }
   /// The type of the members of a list or a map of names, else null.
   virtual const Type* Item() const { return nullptr; }
   virtual bool IsList() const { return false; }
@@ -340,6 +349,8 @@ class OptionalType final : public Type {
     void* (*enable)(void* optional);
     void (*disable)(void* optional);
     const void* (*get)(const void* optional);  // null when off
+    bool (*on_by_null)(const void* optional);
+    bool (*off_by_switch)(const void* optional);
   };
   /// `section`: conf::Optional, else std::optional.
   OptionalType(const Type& item, Ops ops, bool section) : item_(item), ops_(ops), section_(section) {}
@@ -347,8 +358,9 @@ class OptionalType final : public Type {
   void Check(const void* in, Issues& issues) const override;
   Value Dump(const void* in, bool secrets) const override;
   std::string Name() const override { return item_.Name(); }
-  Value Schema() const override { return item_.Schema(); }
+  Value Schema() const override;
   const StructType* AsStruct() const override { return item_.AsStruct(); }
+  bool HasSwitch() const override;
 
  private:
   const Type& item_;
@@ -438,7 +450,8 @@ struct TypeFor<std::optional<T>> {
                                                 [](const void* o) -> const void* {
                                                   auto& opt = *static_cast<const O*>(o);
                                                   return opt ? &*opt : nullptr;
-                                                }},
+                                                },
+                                                [](const void*) { return false; }, [](const void*) { return false; }},
                                                false);
     return *type;
   }
@@ -447,18 +460,21 @@ template <class T>
 struct TypeFor<Optional<T>> {
   static const Type& Get() {
     using O = Optional<T>;
-    static const auto* type = new OptionalType(TypeOf<T>(),
-                                               {[](void* o) -> void* {
-                                                  auto& opt = *static_cast<O*>(o);
-                                                  opt.Enable();
-                                                  return &*opt;
-                                                },
-                                                [](void* o) { static_cast<O*>(o)->Disable(); },
-                                                [](const void* o) -> const void* {
-                                                  auto& opt = *static_cast<const O*>(o);
-                                                  return opt ? &*opt : nullptr;
-                                                }},
-                                               true);
+    static const auto* type =
+        new OptionalType(TypeOf<T>(),
+                         {[](void* o) -> void* {
+                            auto& opt = *static_cast<O*>(o);
+                            opt.Enable();
+                            return &*opt;
+                          },
+                          [](void* o) { static_cast<O*>(o)->Disable(); },
+                          [](const void* o) -> const void* {
+                            auto& opt = *static_cast<const O*>(o);
+                            return opt ? &*opt : nullptr;
+                          },
+                          [](const void* o) { return static_cast<const O*>(o)->on_by_null(); },
+                          [](const void* o) { return static_cast<const O*>(o)->off_by_switch(); }},
+                         true);
     return *type;
   }
 };

@@ -47,8 +47,10 @@ void TableRows(std::string& out, const StructType& type, const Value& defaults, 
       return v ? *v : Value();
     };
     if (const StructType* nested = f.type->AsStruct()) {
-      bool off = !d || d->is_null();
+      bool off = !d || d->is_null() || (f.type->HasSwitch() && d->Find("enabled"));
       out += fmt::format("| `{}` | map | {} | {} |\n", name, off ? "off" : "", doc);
+      if (f.type->HasSwitch())
+        out += fmt::format("| `{}::enabled` | bool | `true` | switches the section on or off |\n", name);
       TableRows(out, *nested, off ? below(Value::MakeMap()) : *d, below, name + "::");
       continue;
     }

@@ -65,7 +65,7 @@ struct Config {
   Color color = Color::kRed;
   Level level = Level::kBasic;
   Optional<Rule> rule;
-  Optional<Queue> queue;
+  Optional<Queue> queue = Optional<Queue>::Default({});
   Optional<int64_t> limit{5};
   std::vector<Rule> rules;
   std::map<std::string, Rule> named;
@@ -127,7 +127,7 @@ TEST(Schema, Errors) {
        "c.yaml:1:35: colour: is another spelling of \"color\", which is given too: leave one\n"},
       {"{endpoint: a, url: b}",
        "c.yaml:1:20: url: is another spelling of \"endpoint\", which is given too: leave one\n"},
-      {"{endpoint: a, rule: }", "c.yaml:1:21: rule::key: must not be empty\n"},
+      {"{endpoint: a, rule: {}}", "c.yaml:1:21: rule::key: must not be empty\n"},
       {"{endpoint: a, rule: {enabled: 1}}", "c.yaml:1:31: rule::enabled: expected true or false, got an integer '1'\n"},
       {"{endpoint: a, rule: {enabled: false, nope: 1}}",
        "c.yaml:1:44: rule::nope: unknown key; the keys here are key\n"},
@@ -177,7 +177,9 @@ TEST(Schema, SectionsAreSwitchedByTheirKey) {
       {"{endpoint: a, rule: {enabled: false}}", false, false, true},
       // A field of that name is the section's own affair.
       {"{endpoint: a, queue: {enabled: false}}", false, true, true},
-      {"{endpoint: a, limit: }", false, false, false},
+      // Null leaves a section as it is, but for those that their key alone turns on.
+      {"{endpoint: a, rule: , limit: }", false, false, true},
+      {"{endpoint: a, rule: {enabled: false}, queue: ~}", false, true, true},
       {"{endpoint: a, limit: 7}", false, false, true},
   };
   for (auto& c : cases) {
@@ -213,6 +215,7 @@ TEST(Schema, MarkdownTable) {
             "| `color` | one of red, green | `red` | paint |\n"
             "| `level` | one of Basic, Detailed | `Basic` | how much |\n"
             "| `rule` | map | off | one rule |\n"
+            "| `rule::enabled` | bool | `true` | switches the section on or off |\n"
             "| `rule::key` | string |  | a \\| b |\n"
             "| `queue` | map | off | waiting |\n"
             "| `queue::enabled` | bool | `true` | switch |\n"

@@ -70,7 +70,6 @@ void QueueBatchConfig::Validate(conf::Issues& issues) const {
 }
 
 void QueueConfig::Describe(conf::Struct<QueueConfig>& s) {
-  s.Field("enabled", &QueueConfig::enabled, "queue data before it is sent");
   s.Field("num_consumers", &QueueConfig::num_consumers, "requests in flight at most");
   s.Field("queue_size", &QueueConfig::queue_size,
           "how much the queue holds at most, counted by `sizer`; full, it refuses");
@@ -82,14 +81,14 @@ void QueueConfig::Describe(conf::Struct<QueueConfig>& s) {
 }
 
 void QueueConfig::Validate(conf::Issues& issues) const {
-  if (!enabled) return;
   if (num_consumers <= 0) issues.Add("num_consumers", "must be positive");
   if (queue_size <= 0) issues.Add("queue_size", "must be positive");
   if (!IsSizer(sizer)) issues.Add("sizer", fmt::format("\"{}\" is none of requests, items, bytes", sizer));
   if (wait_for_result && !storage.empty())
     issues.Add("wait_for_result", "is not supported with a persistent queue (`storage`)");
   if (batch) {
-    if (sizer == batch->sizer && batch->min_size > queue_size)
+    std::string of_batch = !batch->sizer.empty() ? batch->sizer : sizer == "requests" ? "items" : sizer;
+    if (sizer == of_batch && batch->min_size > queue_size)
       issues.Add("batch::min_size", "must be less than or equal to queue_size");
   }
 }

@@ -36,15 +36,15 @@ struct QueueBatchConfig {
   void Validate(conf::Issues& issues) const;
 };
 
+/// Stands in a conf::Optional: on by default, and switched off with `enabled: false`.
 struct QueueConfig {
-  bool enabled = true;
   int64_t num_consumers = 10;
   int64_t queue_size = 1000;
   std::string sizer = "requests";
   bool wait_for_result = false;
   bool block_on_overflow = false;
   std::string storage;
-  conf::Optional<QueueBatchConfig> batch;
+  conf::Optional<QueueBatchConfig> batch = conf::Optional<QueueBatchConfig>::Default({});
   static void Describe(conf::Struct<QueueConfig>& s);
   void Validate(conf::Issues& issues) const;
 };

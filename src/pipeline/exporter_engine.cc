@@ -16,8 +16,8 @@ using Shared = ExporterEngine::Shared;
 
 ExporterEngine::ExporterEngine(ExporterContext context, EngineOptions options, SenderFactory factory)
     : shared_(std::make_shared<Shared>(std::move(context), std::move(options), std::move(factory))) {
-  if (auto& b = shared_->options.queue.batch) {
-    shared_->batch_bytes = b->sizer == "bytes" || (b->sizer.empty() && shared_->options.queue.sizer == "bytes");
+  if (auto& b = shared_->options.queue->batch) {
+    shared_->batch_bytes = b->sizer == "bytes" || (b->sizer.empty() && shared_->options.queue->sizer == "bytes");
   }
 }
 
@@ -43,12 +43,12 @@ void Shared::Consume(Batch&& batch) {
       refused_shutdown.Add(static_cast<int64_t>(n));
       return batch.Refused(kShutdown);
     }
-    if (options.queue.enabled) {
-      auto room = static_cast<uint64_t>(options.queue.queue_size);
+    if (options.queue) {
+      auto room = static_cast<uint64_t>(options.queue->queue_size);
       // An element that can never fit is let in when the queue is empty: refusing it for ever would be a loss.
       uint64_t used = Used();
       if (used > 0 && used + cost > room) {
-        if (options.queue.block_on_overflow && blocked.size() < 10000) {
+        if (options.queue->block_on_overflow && blocked.size() < 10000) {
           context.host->ledger().Post({{held_queue, static_cast<int64_t>(n)}});
           blocked.push_back(std::move(batch));
           return;
@@ -69,7 +69,7 @@ void Shared::Consume(Batch&& batch) {
 // Room was reserved. Without the mutex: resolving tokens runs the receivers' code.
 void Shared::Admit(Batch&& batch, uint64_t cost) {
   if (log) return Store(std::move(batch), cost);
-  if (options.queue.enabled && !options.queue.wait_for_result) batch.StoreTokens();
+  if (options.queue && !options.queue->wait_for_result) batch.StoreTokens();
   auto r = std::make_shared<Request>();
   r->items = batch.items();
   r->cost = cost;
@@ -85,7 +85,7 @@ void Shared::Admit(Batch&& batch, uint64_t cost) {
 // With the mutex held. Tokens are resolved by Begin's caller paths only after the lock is gone.
 void Shared::Accept(RequestPtr r, std::vector<RequestPtr>& start) {
   size_metric->Set(static_cast<int64_t>(Used()));
-  if (options.queue.enabled && options.queue.batch) {
+  if (options.queue && options.queue->batch) {
     AddToPartition(std::move(r), start);
   } else {
     for (auto& piece : Cut(std::move(r))) Ready(std::move(piece), start);
@@ -94,7 +94,7 @@ void Shared::Accept(RequestPtr r, std::vector<RequestPtr>& start) {
 
 std::string Shared::PartitionKey(const Batch& b) const {
   std::string key;
-  for (auto& k : options.queue.batch->partition.metadata_keys) {
+  for (auto& k : options.queue->batch->partition.metadata_keys) {
     std::string lower = k;
     for (char& c : lower) {
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
@@ -119,7 +119,7 @@ void Shared::AddToPartition(RequestPtr r, std::vector<RequestPtr>& start) {
     p.generation = ++generations;
     p.loop = net::Loop::Current();
     auto weak = weak_from_this();
-    p.flush = p.loop->AddTimer(options.queue.batch->flush_timeout, [weak, key, generation = p.generation] {
+    p.flush = p.loop->AddTimer(options.queue->batch->flush_timeout, [weak, key, generation = p.generation] {
       auto s = weak.lock();
       if (!s) return;
       std::vector<RequestPtr> start;
@@ -142,7 +142,7 @@ void Shared::AddToPartition(RequestPtr r, std::vector<RequestPtr>& start) {
       r->group->entries.clear();
     }
   }
-  if (static_cast<int64_t>(BatchSize(p.request->batch)) >= std::max<int64_t>(1, options.queue.batch->min_size))
+  if (static_cast<int64_t>(BatchSize(p.request->batch)) >= std::max<int64_t>(1, options.queue->batch->min_size))
     FlushPartition(key, start);
 }
 
@@ -165,8 +165,8 @@ void Shared::FlushPartition(const std::string& key, std::vector<RequestPtr>& sta
 // Cuts a request that is larger than it may be. What cannot be cut goes as it is: the backend will say.
 std::vector<RequestPtr> Shared::Cut(RequestPtr r) {
   otlp::SplitLimits limits;
-  if (options.queue.enabled && options.queue.batch && options.queue.batch->max_size > 0) {
-    (batch_bytes ? limits.max_bytes : limits.max_items) = static_cast<uint64_t>(options.queue.batch->max_size);
+  if (options.queue && options.queue->batch && options.queue->batch->max_size > 0) {
+    (batch_bytes ? limits.max_bytes : limits.max_items) = static_cast<uint64_t>(options.queue->batch->max_size);
   }
   if (options.max_request_bytes && (!limits.max_bytes || options.max_request_bytes < limits.max_bytes))
     limits.max_bytes = options.max_request_bytes;
@@ -212,7 +212,7 @@ std::vector<RequestPtr> Shared::Cut(RequestPtr r) {
 }
 
 void Shared::Ready(RequestPtr r, std::vector<RequestPtr>& start) {
-  if (!options.queue.enabled || in_flight < options.queue.num_consumers) {
+  if (!options.queue || in_flight < options.queue->num_consumers) {
     ++in_flight;
     start.push_back(std::move(r));
   } else {
@@ -233,13 +233,13 @@ void Shared::Finished(const RequestPtr& r) {
     size_metric->Set(static_cast<int64_t>(used));
     while (!blocked.empty()) {
       uint64_t cost = Cost(blocked.front());
-      if (used > 0 && used + cost > static_cast<uint64_t>(options.queue.queue_size)) break;
+      if (used > 0 && used + cost > static_cast<uint64_t>(options.queue->queue_size)) break;
       size += cost;
       used += cost;
       admitted.emplace_back(std::move(blocked.front()), cost);
       blocked.pop_front();
     }
-    while (!ready.empty() && in_flight < options.queue.num_consumers) {
+    while (!ready.empty() && in_flight < options.queue->num_consumers) {
       ++in_flight;
       start.push_back(std::move(ready.front()));
       ready.pop_front();

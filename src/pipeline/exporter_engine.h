@@ -24,7 +24,7 @@ namespace naru::pipeline {
 
 struct EngineOptions {
   RetryConfig retry;
-  QueueConfig queue;
+  conf::Optional<QueueConfig> queue{QueueConfig()};
   /// Largest request in bytes (0: none): batches are split so that none overruns the peer's limit.
   uint64_t max_request_bytes = 0;
   /// What else Start has to look after (authenticators that must be there); may be null.

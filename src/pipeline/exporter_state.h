@@ -72,14 +72,14 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
     flight_metric = m.GetSum({"otelcol_exporter_in_flight_requests", "Requests being sent now.", "{requests}",
                               Metrics::Kind::kUpDown, MetricLevel::kDetailed},
                              {{"exporter", context.id}});
-    if (options.queue.enabled) capacity_metric->Set(options.queue.queue_size);
+    if (options.queue) capacity_metric->Set(options.queue->queue_size);
   }
 
   Counter Dropped(std::string_view reason) { return context.host->ledger().Open(owner, Entry::kDropped, reason); }
 
   uint64_t Cost(const Batch& b) const {
-    if (options.queue.sizer == "items") return b.items();
-    if (options.queue.sizer == "bytes") return b.bytes();
+    if (options.queue->sizer == "items") return b.items();
+    if (options.queue->sizer == "bytes") return b.bytes();
     return 1;
   }
   uint64_t BatchSize(const Batch& b) const { return batch_bytes ? b.bytes() : b.items(); }

@@ -35,13 +35,13 @@ StoredGroup::~StoredGroup() {
 }
 
 Status Shared::OpenLog(Host& host) {
-  if (!options.queue.enabled || options.queue.storage.empty()) return {};
-  Extension* extension = host.FindExtension(options.queue.storage);
+  if (!options.queue || options.queue->storage.empty()) return {};
+  Extension* extension = host.FindExtension(options.queue->storage);
   Storage* storage = extension ? extension->storage() : nullptr;
   if (!storage) {
     return Fail(Code::kFailedPrecondition,
                 "sending_queue::storage: \"{}\" is {}; name a storage extension that service::extensions lists",
-                options.queue.storage, extension ? "no storage extension" : "not among the running extensions");
+                options.queue->storage, extension ? "no storage extension" : "not among the running extensions");
   }
   auto folder = storage->Folder("exporter", context.id, otlp::Names(context.signal).name);
   if (!folder) return tl::unexpected(folder.error());
@@ -74,7 +74,7 @@ Status Shared::OpenLog(Host& host) {
 uint64_t Shared::Used() const {
   if (!log) return size;
   auto s = log->size();
-  return size + (options.queue.sizer == "items" ? s.items : options.queue.sizer == "bytes" ? s.bytes : s.records);
+  return size + (options.queue->sizer == "items" ? s.items : options.queue->sizer == "bytes" ? s.bytes : s.records);
 }
 
 // Writes a batch to the stored queue. While nothing waits on disk and there is room in memory it stays here and goes on

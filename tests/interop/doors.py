@@ -45,6 +45,10 @@ STATUS = {"no-configuration": ((), 1), "no-configuration-validate": (("validate"
           "print-validated": (("print-config", "--config", "undefined.yaml"), 1), "print-mode": (("print-config", "--config", "good.yaml", "--mode", "x"), 1),
           "print-format": (("print-config", "--config", "good.yaml", "--format", "toml"), 1),
           "set-without-value": (("validate", "--config", "good.yaml", "--set", "a"), 1), "config-with-equals": (("validate", "--config=good.yaml"), 0),
+          **{f"extra-{c}": ((c, "x", "--config", "good.yaml"), 1) for c in ("validate", "components", "print-config")},
+          "two-gates": (("featuregate", "service.profilesSupport", "x"), 1),
+          **{f"log-level-{v}": (("validate", "--config", "good.yaml", f"--set=service.telemetry.logs.level={v}"), 0)
+             for v in ("fatal", "panic", "DPANIC", "warning", "Info")},
           "config-with-scheme": (("validate", "--config=file:good.yaml"), 0)}
 
 
@@ -94,8 +98,12 @@ def featuregate():
     assert heads[0] == heads[1] == ["ID", "Enabled", "Stage", "Description"], heads
     rows = {r[0]: r[1:3] for r in (re.split(r"\s{2,}", line.strip(), maxsplit=3) for line in mine.splitlines()[1:]) if len(r) >= 3}
     known = {r[0]: r[1:3] for r in (re.split(r"\s{2,}", line.strip(), maxsplit=3) for line in theirs.splitlines()[1:]) if len(r) >= 3}
-    for gate in ("service.profilesSupport", "service.AllowNoPipelines", "confmap.enableMergeAppendOption"):
-        assert rows.get(gate) == known[gate], f"{gate}: {rows.get(gate)} instead of {known[gate]}"
+    assert len(known) > 40, known
+    wrong = {g: (rows.get(g), state) for g, state in known.items() if rows.get(g) != state}
+    assert not wrong, f"gates that are missing or in another state (naru's, the reference's): {wrong}"
+    flag = "--feature-gates=" + ",".join(("-" if enabled == "true" else "+") + g for g, (enabled, _) in known.items())
+    for status, _, err in both("validate", flag, "--config", "c.yaml", files={"c.yaml": GOOD}):
+        assert status == 0, err
     one, other = both("featuregate", "service.profilesSupport")
     assert one[0] == other[0] == 0
     labels = [re.findall(r"^(\w+):", text[1], re.M) for text in (one, other)]
@@ -137,6 +145,41 @@ service: {extensions: [health_check, zpages, pprof], pipelines: {traces: {receiv
         walk(theirs[section], mine.get(section, {}), section)
     problems = [p for p in problems if "::telemetry::resource" not in p]
     assert not problems, "\n".join([f"{len(problems)} differences", *problems])
+
+
+@test("doors/print-config-again", seconds=30)
+def print_again():
+    """What print-config prints is a configuration: it loads, and prints the same again."""
+    text = """receivers: {otlp: {protocols: {grpc: {}, http: {cors: {allowed_origins: ["*"]}}}}}
+processors: {memory_limiter: {check_interval: 1s, limit_mib: 10}, batch: {}, attributes: {actions: [{key: k, action: insert, value: v}]},
+  resource: {attributes: [{key: k, action: upsert, value: "5"}]}, probabilistic_sampler: {sampling_percentage: 5},
+  filter: {logs: {include: {match_type: strict, bodies: [x]}}}}
+exporters: {otlp_grpc: {endpoint: "h:1", headers: {a: b}, sending_queue: {batch: {}}}, otlp_http: {endpoint: "http://h:1", tls: {insecure: true}},
+  debug: {verbosity: detailed}, file: {path: x, rotation: {}}, nop: {}}
+connectors: {forward: {}}
+extensions: {health_check: {}, zpages: {}, pprof: {}, basicauth: {client_auth: {username: u, password: p}}, bearertokenauth: {token: t},
+  headers_setter: {headers: [{key: k, value: v}]}, file_storage: {directory: /tmp}}
+service:
+  extensions: [health_check, zpages, pprof]
+  pipelines:
+    traces: {receivers: [otlp], processors: [memory_limiter, attributes, resource, probabilistic_sampler, batch], exporters: [otlp_grpc, otlp_http, forward]}
+    traces/2: {receivers: [forward], exporters: [debug, file, nop]}
+    logs: {receivers: [otlp], processors: [filter], exporters: [debug]}
+"""
+    for form in ("yaml", "json"):
+        for mode in ("redacted", "unredacted"):
+            with Scratch() as s:
+                name = f"again.{form}"
+                (s.path / "c.yaml").write_text(text)
+                printing = [*collectors.NARU, "print-config", "--format", form, "--mode", mode, "--config"]
+                status, once, err = s.run([*printing, s.path / "c.yaml"])
+                assert status == 0, err
+                (s.path / name).write_text(once)
+                status, twice, err = s.run([*printing, s.path / name])
+                assert status == 0, f"{form}, {mode}: {err}"
+                assert once == twice, f"{form}, {mode}: printed otherwise the second time"
+                status, _, err = s.run([*collectors.NARU, "validate", "--config", s.path / name])
+                assert status == 0, f"{form}, {mode}: {err}"
 
 
 @test("doors/configuration-over-http", needs=("otelcol-ref",), seconds=20)

@@ -16,14 +16,15 @@ void Config::Describe(conf::Struct<Config>& s) {
 }
 
 void Config::Validate(conf::Issues& issues) const {
-  static const std::vector<std::string> kValid = {"basic", "normal", "detailed", "Basic", "Normal", "Detailed"};
-  bool ok = false;
-  for (auto& v : kValid) ok = ok || v == verbosity;
-  if (!ok)
+  std::string lower = verbosity;
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  if (lower != "basic" && lower != "normal" && lower != "detailed")
     issues.Add("verbosity",
                fmt::format("verbosity level \"{}\" is not supported (basic, normal, detailed)", verbosity));
-  if (use_internal_logger && !output_paths.empty() && output_paths != std::vector<std::string>{"stdout"}) {
-    issues.Add("output_paths", "output_paths requires use_internal_logger to be false");
+  if (output_paths && use_internal_logger) {
+    issues.Add("output_paths", "needs use_internal_logger: false");
+  } else if (output_paths && output_paths->empty()) {
+    issues.Add("output_paths", "must name a file, stdout or stderr");
   }
 }
 

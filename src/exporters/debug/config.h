@@ -12,9 +12,8 @@ struct Config {
   int64_t sampling_initial = 2;
   int64_t sampling_thereafter = 1;
   bool use_internal_logger = true;
-  std::vector<std::string> output_paths;  // empty: stdout
-  pipeline::QueueConfig queue;
-  Config() { queue.enabled = false; }
+  std::optional<std::vector<std::string>> output_paths;  // not given: stdout
+  conf::Optional<pipeline::QueueConfig> queue = conf::Optional<pipeline::QueueConfig>::Default({});
   static void Describe(conf::Struct<Config>& s);
   void Validate(conf::Issues& issues) const;
   enum class Verbosity { kBasic, kNormal, kDetailed };

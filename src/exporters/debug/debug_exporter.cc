@@ -16,8 +16,7 @@ Printer::~Printer() {
 
 Status Printer::Open() {
   if (config_.use_internal_logger) return {};
-  if (config_.output_paths.empty()) fds_.push_back(1);
-  for (auto& path : config_.output_paths) {
+  for (auto& path : config_.output_paths.value_or(std::vector<std::string>{"stdout"})) {
     if (path == "stdout" || path == "stderr") {
       fds_.push_back(path == "stdout" ? 1 : 2);
       continue;

@@ -15,7 +15,7 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
   f->summary = "prints telemetry";
   f->stability = {.traces = "alpha", .metrics = "alpha", .logs = "alpha", .profiles = "alpha"};
   f->exporter = [](const Config& c, pipeline::ExporterContext ctx) -> Result<std::unique_ptr<pipeline::Exporter>> {
-    if (!c.queue.enabled) return std::unique_ptr<pipeline::Exporter>(std::make_unique<DebugExporter>(c, ctx));
+    if (!c.queue) return std::unique_ptr<pipeline::Exporter>(std::make_unique<DebugExporter>(c, ctx));
     auto printer = std::make_shared<Printer>(c, ctx.signal, ctx.log);
     pipeline::EngineOptions o{{}, c.queue, 0, [printer](pipeline::Host&) { return printer->Open(); }};
     return std::unique_ptr<pipeline::Exporter>(

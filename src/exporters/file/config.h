@@ -27,7 +27,7 @@ struct CompressionParams {
 
 struct Config {
   std::string path;
-  conf::Optional<Rotation> rotation;
+  conf::Optional<Rotation> rotation = conf::Optional<Rotation>::Default({});
   std::string format = "json";
   std::string compression;
   CompressionParams compression_params;

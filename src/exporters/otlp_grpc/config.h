@@ -9,7 +9,7 @@ namespace naru::exporters::otlp_grpc {
 struct Config {
   pipeline::GrpcClientConfig client;
   Duration timeout = std::chrono::seconds(5);
-  pipeline::QueueConfig queue;
+  conf::Optional<pipeline::QueueConfig> queue{pipeline::QueueConfig()};
   pipeline::RetryConfig retry;
   static void Describe(conf::Struct<Config>& s) {
     s.Squash(&Config::client);

@@ -11,7 +11,7 @@ struct Config {
   pipeline::HttpClientConfig client;
   std::string traces_endpoint, metrics_endpoint, logs_endpoint, profiles_endpoint;
   std::string encoding = "proto";
-  pipeline::QueueConfig queue;
+  conf::Optional<pipeline::QueueConfig> queue{pipeline::QueueConfig()};
   pipeline::RetryConfig retry;
   static void Describe(conf::Struct<Config>& s) {
     s.Squash(&Config::client);

@@ -49,8 +49,8 @@ struct Config {
   std::string path = "/";
   conf::Optional<ResponseBody> response_body;
   bool use_v2 = false;
-  conf::Optional<HttpV2> http;
-  conf::Optional<GrpcV2> grpc;
+  conf::Optional<HttpV2> http = conf::Optional<HttpV2>::Default({});
+  conf::Optional<GrpcV2> grpc = conf::Optional<GrpcV2>::Default({});
   conf::Optional<ComponentHealth> component_health;
   Config();
   static void Describe(conf::Struct<Config>& s);

@@ -27,8 +27,8 @@ struct HttpProtocol {
 };
 
 struct Protocols {
-  conf::Optional<GrpcProtocol> grpc;
-  conf::Optional<HttpProtocol> http;
+  conf::Optional<GrpcProtocol> grpc = conf::Optional<GrpcProtocol>::Default({});
+  conf::Optional<HttpProtocol> http = conf::Optional<HttpProtocol>::Default({});
   static void Describe(conf::Struct<Protocols>& s);
 };
 
