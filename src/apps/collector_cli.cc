@@ -7,9 +7,9 @@
 
 #include "apps/cli.h"
 #include "apps/distributions/full.h"
+#include "apps/feature_gates.h"
 #include "base/version.h"
 #include "collector/service.h"
-#include "conf/feature_gates.h"
 #include "conf/resolve.h"
 #include "net/dialer.h"
 #include "net/epoll_loop.h"
@@ -37,21 +37,6 @@ Flags:
   -h, --help              help
   -v, --version           version
 )";
-
-constexpr std::string_view kProfilesGate = "service.profilesSupport", kNoPipelinesGate = "service.AllowNoPipelines";
-
-// The gates that naru obeys; their ids and stages are the reference's.
-conf::FeatureGates KnownGates() {
-  conf::FeatureGates gates;
-  (void)gates.Register(
-      {std::string(kProfilesGate), conf::GateStage::kAlpha, "Pipelines of profiles are allowed", "v0.112.0", ""});
-  (void)gates.Register({std::string(kNoPipelinesGate), conf::GateStage::kAlpha,
-                        "A service without pipelines is allowed", "v0.122.0", ""});
-  // The second form of health_check needs no gate here; configurations that come with it start all the same.
-  (void)gates.Register({"extension.healthcheck.useComponentStatus", conf::GateStage::kAlpha,
-                        "The second form of health_check is allowed (it always is)", "v0.142.0", ""});
-  return gates;
-}
 
 struct Args {
   std::string command;
@@ -109,6 +94,10 @@ Result<Args> ParseArgs(const std::vector<std::string>& argv) {
     else
       list->push_back(value);
   }
+  if (!a.rest.empty() && a.command != "featuregate")
+    return Fail(Code::kInvalidArgument, "\"{}\" takes no arguments, got \"{}\"", a.command, a.rest[0]);
+  if (a.rest.size() > 1)
+    return Fail(Code::kInvalidArgument, "\"featuregate\" takes one gate at most, got {}", a.rest.size());
   for (auto& g : a.gates) {
     auto status = a.feature_gates.Apply(g, [](const std::string& notice) { Logger().Warn(notice); });
     if (!status)

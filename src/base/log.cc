@@ -69,6 +69,7 @@ const char* LevelName(LogLevel level) {
     case LogLevel::kWarn:
       return "warn";
     case LogLevel::kError:
+    case LogLevel::kNever:
       return "error";
   }
   return "info";

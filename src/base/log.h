@@ -12,7 +12,8 @@
 
 namespace naru {
 
-enum class LogLevel : int8_t { kDebug = -1, kInfo = 0, kWarn = 1, kError = 2 };
+/// kNever is above all lines that are written: a threshold that silences.
+enum class LogLevel : int8_t { kDebug = -1, kInfo = 0, kWarn = 1, kError = 2, kNever = 3 };
 
 /// One key with a value; values are owned copies.
 struct LogField {

@@ -15,10 +15,11 @@ Result<std::shared_ptr<LogOutput>> LogOutput::Open(const LogsTelemetryConfig& c,
   std::shared_ptr<LogOutput> out(new LogOutput(clock));
   std::string level = c.level;
   for (char& ch : level) ch = static_cast<char>(ch | 0x20);
-  out->level_ = level == "debug"   ? LogLevel::kDebug
-                : level == "warn"  ? LogLevel::kWarn
-                : level == "error" ? LogLevel::kError
-                                   : LogLevel::kInfo;
+  out->level_ = level == "debug"                                            ? LogLevel::kDebug
+                : level == "warn" || level == "warning"                     ? LogLevel::kWarn
+                : level == "error"                                          ? LogLevel::kError
+                : level == "dpanic" || level == "panic" || level == "fatal" ? LogLevel::kNever
+                                                                            : LogLevel::kInfo;
   out->json_ = c.encoding == "json";
   if (!c.disable_zap_resource && out->json_) out->always_ = std::move(resource);
   for (auto& [k, v] : c.initial_fields) {

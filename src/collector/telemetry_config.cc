@@ -41,7 +41,9 @@ void BatchSpanOrLogConfig::Validate(conf::Issues& issues) const {
 }
 
 void LogsTelemetryConfig::Describe(conf::Struct<LogsTelemetryConfig>& s) {
-  s.Field("level", &LogsTelemetryConfig::level, "least level that is written: `debug`, `info`, `warn`, `error`");
+  s.Field("level", &LogsTelemetryConfig::level,
+          "least level that is written: `debug`, `info`, `warn`, `error`, `dpanic`, `panic`, `fatal`; the last three "
+          "silence naru");
   s.Field("encoding", &LogsTelemetryConfig::encoding, "`console` or `json`");
   s.Field("development", &LogsTelemetryConfig::development, "development mode of zap; accepted, changes nothing");
   s.Field("disable_caller", &LogsTelemetryConfig::disable_caller, "leave out the source position");
@@ -85,6 +87,25 @@ void TelemetryConfig::Describe(conf::Struct<TelemetryConfig>& s) {
   s.Field("resource", &TelemetryConfig::resource, "resource attributes of own telemetry");
 }
 
+namespace {
+
+// As the reference: attributes in a list, or texts by name in the old form, not both.
+void CheckResource(const conf::Value& resource, conf::Issues& issues) {
+  auto in = issues.In("resource", &resource);
+  if (!resource.is_map()) return issues.Add("", "must be a map");
+  const conf::Value* list = resource.Find("attributes");
+  if (list && !list->is_null() && !list->is_list()) issues.Add("attributes", "must be a list of {name, value}");
+  for (auto& [key, v] : resource.map()) {
+    if (key == "attributes" || key == "attributes_list" || key == "schema_url" || key == "detectors" ||
+        key == "detection/development")
+      continue;
+    if (!v.is_null() && !v.AsText()) issues.Add(key, "must be a string (put quotes around it), or null to remove it");
+    if (list && !list->is_null()) issues.Add(key, "cannot stand beside `attributes`: add it to that list");
+  }
+}
+
+}  // namespace
+
 void TelemetryConfig::Validate(conf::Issues& issues) const {
   auto one_of = [&](std::string_view path, const std::string& value, std::initializer_list<std::string_view> valid) {
     for (auto v : valid) {
@@ -94,10 +115,14 @@ void TelemetryConfig::Validate(conf::Issues& issues) const {
     for (auto v : valid) list += (list.empty() ? "" : ", ") + std::string(v);
     issues.Add(path, fmt::format("\"{}\" is none of {}", value, list));
   };
-  one_of("logs::level", logs.level, {"debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR"});
+  if (!logs.level.empty())
+    one_of("logs::level", Lower(logs.level), {"debug", "info", "warn", "warning", "error", "dpanic", "panic", "fatal"});
   one_of("logs::encoding", logs.encoding, {"console", "json"});
   one_of("metrics::level", Lower(metrics.level), {"none", "basic", "normal", "detailed"});
   one_of("traces::level", Lower(traces.level), {"none", "basic", "normal", "detailed"});
+  if (metrics.readers.empty() && Lower(metrics.level) != "none")
+    issues.Add("metrics::readers", "must not be empty while metrics::level is not none");
+  if (resource) CheckResource(*resource, issues);
   for (auto& p : traces.propagators) one_of("traces::propagators", p, {"tracecontext", "b3"});
   if (!metrics.views.empty() && Lower(metrics.level) != "detailed")
     issues.Add("metrics::views", "views can only be set when service::telemetry::metrics::level is detailed");

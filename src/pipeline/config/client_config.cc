@@ -103,6 +103,13 @@ void HttpClientConfig::Validate(conf::Issues& issues) const {
   url("proxy_url", proxy_url, true);
   if (!wire::CodecByHttpName(compression))
     issues.Add("compression", fmt::format("unsupported compression type \"{}\"", compression));
+  bool any = compression.empty() || compression == "none" || compression == "zstd";
+  bool deflates = compression == "gzip" || compression == "zlib" || compression == "deflate";
+  int64_t level = compression_params.level;
+  if (!any && (deflates ? level < -2 || level > 9 : level != 0)) {
+    issues.Add("compression_params::level", deflates ? fmt::format("must be between -2 and 9 for {}", compression)
+                                                     : fmt::format("{} has no levels", compression));
+  }
 }
 
 Result<GrpcTarget> GrpcTarget::Parse(const std::string& endpoint) {
@@ -130,7 +137,6 @@ Result<GrpcTarget> GrpcTarget::Parse(const std::string& endpoint) {
       strip("passthrough:///");
     }
   }
-  while (!rest.empty() && rest.back() == '/') rest.pop_back();
   size_t colon = rest.rfind(':');
   if (colon == std::string::npos || (!rest.empty() && rest.back() == ']')) {
     return Fail(Code::kInvalidArgument, "\"{}\": missing port in address (host:port)", endpoint);
