@@ -46,6 +46,9 @@ STATUS = {"no-configuration": ((), 1), "no-configuration-validate": (("validate"
           "print-format": (("print-config", "--config", "good.yaml", "--format", "toml"), 1),
           "set-without-value": (("validate", "--config", "good.yaml", "--set", "a"), 1), "config-with-equals": (("validate", "--config=good.yaml"), 0),
           **{f"extra-{c}": ((c, "x", "--config", "good.yaml"), 1) for c in ("validate", "components", "print-config")},
+          "append-and-compression": (("validate", "--config", "good.yaml", "--set=exporters.file={path: x, append: true, compression: zstd}"), 0),
+          "body-size-default": (("validate", "--config", "good.yaml", "--set=receivers.otlp.protocols.http.max_request_body_size=-1"), 0),
+          "buffer-size": (("validate", "--config", "good.yaml", "--set=receivers.otlp.protocols.grpc.read_buffer_size=-1"), 1),
           "two-gates": (("featuregate", "service.profilesSupport", "x"), 1),
           **{f"log-level-{v}": (("validate", "--config", "good.yaml", f"--set=service.telemetry.logs.level={v}"), 0)
              for v in ("fatal", "panic", "DPANIC", "warning", "Info")},

@@ -40,8 +40,6 @@ void Config::Describe(conf::Struct<Config>& s) {
 
 void Config::Validate(conf::Issues& issues) const {
   if (path.empty()) issues.Add("path", "path must be non-empty");
-  if (append && !compression.empty())
-    issues.Add("append", "append and compression enabled at the same time is not supported");
   if (append && rotation) issues.Add("append", "append and rotation enabled at the same time is not supported");
   if (format != "json" && format != "proto") issues.Add("format", "format type is not supported (json, proto)");
   if (!compression.empty() && compression != "zstd") issues.Add("compression", "compression is not supported (zstd)");

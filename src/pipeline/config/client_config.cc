@@ -141,6 +141,10 @@ Result<GrpcTarget> GrpcTarget::Parse(const std::string& endpoint) {
   if (colon == std::string::npos || (!rest.empty() && rest.back() == ']')) {
     return Fail(Code::kInvalidArgument, "\"{}\": missing port in address (host:port)", endpoint);
   }
+  if (rest.find(':') != colon && rest.front() != '[') {
+    return Fail(Code::kInvalidArgument, "\"{}\": too many colons: an IPv6 address stands in brackets ([::1]:4317)",
+                endpoint);
+  }
   std::string_view port = std::string_view(rest).substr(colon + 1);
   unsigned n = 0;
   auto [end, err] = std::from_chars(port.data(), port.data() + port.size(), n);

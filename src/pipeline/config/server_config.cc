@@ -62,6 +62,8 @@ void GrpcServerConfig::Validate(conf::Issues& issues) const {
     issues.Add("endpoint", a.error().message);
   if (max_recv_msg_size_mib < 0 || max_recv_msg_size_mib > 2047)
     issues.Add("max_recv_msg_size_mib", "must be between 0 and 2047");
+  if (read_buffer_size < 0) issues.Add("read_buffer_size", "must not be negative");
+  if (write_buffer_size < 0) issues.Add("write_buffer_size", "must not be negative");
 }
 
 net::HttpServerOptions GrpcServerConfig::Options() const {
@@ -99,7 +101,8 @@ void HttpServerConfig::Describe(conf::Struct<HttpServerConfig>& s) {
   s.Field("tls", &C::tls, "TLS; without it connections are plain");
   s.Field("cors", &C::cors, "which web pages may send");
   s.Field("auth", &C::auth, "who may send");
-  s.Field("max_request_body_size", &C::max_request_body_size, "largest body in bytes, before and after decompression");
+  s.Field("max_request_body_size", &C::max_request_body_size,
+          "largest body in bytes, before and after decompression; 0 and less: 20 MiB");
   s.Field("include_metadata", &C::include_metadata,
           "keep request headers beside the data, for batch metadata_keys, headers_setter and from_context");
   s.Field("response_headers", &C::response_headers, "headers of every response");
@@ -117,7 +120,6 @@ void HttpServerConfig::Validate(conf::Issues& issues) const {
     issues.Add("endpoint", "must not be empty");
   else if (auto a = CheckListenAddress(endpoint, transport); !a)
     issues.Add("endpoint", a.error().message);
-  if (max_request_body_size < 0) issues.Add("max_request_body_size", "must not be negative");
 }
 
 net::HttpServerOptions HttpServerConfig::Options() const {
