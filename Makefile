@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 MINUTES ?= 1
-.PHONY: all run test release interop bench fuzz tsan soak deps format charts clean
+.PHONY: all run test release interop bench fuzz tsan arm64 soak deps format charts clean
 
 all: release
 
@@ -55,6 +55,11 @@ fuzz:
 	@$(MAKE) --no-print-directory build/fuzz/build.ninja
 	cmake --build build/fuzz --target fuzzers -j $(JOBS)
 	tests/fuzz/run $(MINUTES)
+
+# Compiles everything for arm64 and runs what an emulator can.
+arm64:
+	@mkdir -p build
+	tools/arm64
 
 soak: release
 	tests/soak/run $(MINUTES)
