@@ -248,6 +248,15 @@ def cors():
         assert a.status == 200 and a.headers.get("access-control-allow-origin") == "https://a.example.com", a.headers
         a = otlp.post(s.http, "traces", sample(), headers={"Origin": "https://evil.org"})
         assert a.status == 200 and "access-control-allow-origin" not in a.headers, a.headers
+        # What a cache keeps for one origin, or for none, is not for another.
+        for origin in ({}, {"Origin": "https://a.example.com"}, {"Origin": "https://evil.org"}):
+            a = otlp.post(s.http, "traces", sample(), headers=origin)
+            assert a.headers.get("vary") == "Origin", (origin, a.headers)
+        for method, allowed in (("GET", True), ("HEAD", True), ("PUT", False), ("DELETE", False), ("post", False)):
+            a = send(s.http, "OPTIONS", Origin="https://a.example.com", Access_Control_Request_Method=method)
+            expect(a, 204)
+            assert ("access-control-allow-methods" in a.headers) == allowed, (method, a.headers)
+            assert a.headers.get("vary", "").startswith("Origin, Access-Control-Request-Method"), a.headers
 
 
 @test("edges/http/response-headers-and-paths", seconds=30)

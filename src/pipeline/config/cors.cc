@@ -34,14 +34,17 @@ bool Cors::Allows(std::string_view origin) const {
 }
 
 bool Cors::Preflight(const net::RequestHead& head, net::ServerCall& call, std::string_view origin) const {
-  if (!config_ || head.method != "OPTIONS" || !head.headers.Has("access-control-request-method")) return false;
+  std::string_view method = head.headers.Get("access-control-request-method");
+  if (!config_ || head.method != "OPTIONS" || method.empty()) return false;
   std::vector<net::Header> headers = {
       {"vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}};
   std::string max_age = std::to_string(config_->max_age);
   bool all = std::find(config_->allowed_headers.begin(), config_->allowed_headers.end(), "*") !=
              config_->allowed_headers.end();
   std::string wanted = Lower(head.headers.Get("access-control-request-headers"));
-  bool ok = Allows(origin);
+  // Those that the reference grants; a simple request of a page is one of them.
+  static constexpr std::string_view kMethods[] = {"GET", "POST", "HEAD", "OPTIONS"};
+  bool ok = Allows(origin) && std::find(std::begin(kMethods), std::end(kMethods), method) != std::end(kMethods);
   std::string_view rest = wanted;
   while (ok && !all && !rest.empty()) {
     std::string_view item = rest.substr(0, rest.find(','));
@@ -56,7 +59,7 @@ bool Cors::Preflight(const net::RequestHead& head, net::ServerCall& call, std::s
   }
   if (ok) {
     headers.push_back({"access-control-allow-origin", origin});
-    headers.push_back({"access-control-allow-methods", head.headers.Get("access-control-request-method")});
+    headers.push_back({"access-control-allow-methods", method});
     headers.push_back({"access-control-allow-credentials", "true"});
     if (!wanted.empty()) headers.push_back({"access-control-allow-headers", wanted});
     if (config_->max_age) headers.push_back({"access-control-max-age", max_age});
@@ -66,8 +69,9 @@ bool Cors::Preflight(const net::RequestHead& head, net::ServerCall& call, std::s
 }
 
 void Cors::AddHeaders(std::vector<net::Header>& headers, std::string_view origin) const {
+  if (!config_) return;
+  headers.push_back({"vary", "Origin"});  // also where no origin is allowed: a cache must not give it to another one
   if (!Allows(origin)) return;
-  headers.push_back({"vary", "Origin"});
   headers.push_back({"access-control-allow-origin", origin});
   headers.push_back({"access-control-allow-credentials", "true"});
   for (auto& h : config_->exposed_headers) headers.push_back({"access-control-expose-headers", h});

@@ -15,6 +15,7 @@ class Cors {
  public:
   Cors() = default;
   explicit Cors(const conf::Optional<CorsConfig>& config) : config_(config) {}
+  bool on() const { return static_cast<bool>(config_); }
   bool Allows(std::string_view origin) const;
   /// Answers a browser's question whether a page of `origin` may send; false when the request is none.
   bool Preflight(const net::RequestHead& head, net::ServerCall& call, std::string_view origin) const;

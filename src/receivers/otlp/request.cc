@@ -168,7 +168,7 @@ void Request::Succeed(uint64_t rejected, const std::string& message) {
   if (rejected == 0 && message.empty()) {
     static constexpr std::string_view kEmpty("\x0a\x00", 2);
     if (grpc_) return call->RespondGrpc({}, Slice());
-    if (endpoint_->response_headers_.empty() && origin_.empty()) {
+    if (endpoint_->response_headers_.empty() && !endpoint_->cors_.on()) {
       if (json_)
         return call->Respond(200, {{"content-type", "application/json"}}, Slice::Static("{\"partialSuccess\":{}}"));
       return call->Respond(200, {{"content-type", "application/x-protobuf"}}, Slice::Static(kEmpty));
