@@ -1,6 +1,6 @@
 // HTTP/1.1 and 1.0 (RFC 9112). One request at a time: the next one is read when the answer to this one is written.
 // Anything that two parsers could read in two ways (both lengths, folded lines, bare CR, spaces before colons) ends the
-// connection.
+// connection. A line of a head may end with LF alone (RFC 9112 2.2), one of chunked framing may not.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -61,6 +61,7 @@ class Http1Connection final : public Connection, public ServerCall {
     // A body that was not read to its end cannot be skipped without reading it: small rests are, others end the
     // connection.
     bool rest = state_machine_ == kBody || state_machine_ == kChunk;
+    unread_ = unread_ || rest;
     if (rest) keep_alive_ = keep_alive_ && chunk_state_ == kNone && remaining_ <= kSkip;
     if (expect_continue_) keep_alive_ = false;
     if (state_.draining || !server_.options.keep_alives) keep_alive_ = false;
@@ -88,6 +89,7 @@ class Http1Connection final : public Connection, public ServerCall {
   bool Check(MonoTime now) override {
     auto& o = server_.options;
     auto over = [&](Duration limit, MonoTime since) { return limit > Duration(0) && now - since > limit; };
+    if (state_machine_ == kLinger) return now - lingers_since_ < kLingerTime;
     bool late = false;
     if (writing_ && over(o.write_timeout, wrote_)) late = true;
     if (state_machine_ == kHead && !head_.empty() && over(o.read_header_timeout, head_since_)) late = true;
@@ -101,18 +103,28 @@ class Http1Connection final : public Connection, public ServerCall {
   }
 
   bool Drain() override {
-    bool idle = state_machine_ == kHead && head_.empty() && out_empty() && !handler_;
+    bool idle = out_empty() && (state_machine_ == kLinger || (state_machine_ == kHead && head_.empty() && !handler_));
     keep_alive_ = false;
     closing_ = true;
     return !idle;
   }
 
  private:
-  enum State { kHead, kBody, kChunk, kWait };
+  // kLinger: answered and closed on this side; what the client still sends is thrown away, for a connection that is
+  // closed over unread bytes is reset, and the client may lose the answer.
+  enum State { kHead, kBody, kChunk, kWait, kLinger };
   enum ChunkState { kNone, kSize, kData, kDataEnd, kTrailer };
   static constexpr size_t kSkip = 256 << 10;
+  static constexpr Duration kLingerTime = std::chrono::milliseconds(500);
 
   void End() { Close(); }
+
+  // A client that closes its half in the middle of a request still reads: it hears that something is missing.
+  void Ended(const IoResult& r) {
+    bool cut = state_machine_ == kBody || state_machine_ == kChunk || (state_machine_ == kHead && !head_.empty());
+    if (r.kind != IoResult::kEof || answered_ || !cut) return End();
+    Bad(400, "the request ends before its announced length (unexpected EOF)");
+  }
 
   void Read() {
     if (state_machine_ == kBody && handler_) {
@@ -124,7 +136,7 @@ class Http1Connection final : public Connection, public ServerCall {
       if (into.empty() || answered_) return Refused();
       IoResult r = stream_->Read(into.first(std::min(into.size(), remaining_)));
       if (r.kind == IoResult::kWouldBlock) return;
-      if (r.kind != IoResult::kBytes) return End();
+      if (r.kind != IoResult::kBytes) return Ended(r);
       remaining_ -= r.n;
       handler->Commit(r.n);
       if (!guard.gone() && remaining_ == 0) BodyDone();
@@ -136,7 +148,8 @@ class Http1Connection final : public Connection, public ServerCall {
     size_t want = state_machine_ == kHead ? 8192 : kReadBuffer;
     IoResult r = stream_->Read({state_.read_buffer.get(), want});
     if (r.kind == IoResult::kWouldBlock) return;
-    if (r.kind != IoResult::kBytes) return End();
+    if (r.kind != IoResult::kBytes) return Ended(r);
+    if (state_machine_ == kLinger) return;
     Process({reinterpret_cast<char*>(state_.read_buffer.get()), r.n});
   }
 
@@ -185,6 +198,10 @@ class Http1Connection final : public Connection, public ServerCall {
         return Chunk(bytes);
       case kWait:
         return false;
+      case kLinger:
+        bytes = {};
+        pending_.clear();
+        return true;
     }
     return false;
   }
@@ -198,9 +215,8 @@ class Http1Connection final : public Connection, public ServerCall {
       head_since_ = active_;
     }
     size_t before = head_.size();
-    size_t scan = before >= 3 ? before - 3 : 0;
     head_.append(bytes);
-    size_t end = head_.find("\r\n\r\n", scan);
+    auto [end, behind] = HeadEnd(before >= 3 ? before - 3 : 0);
     if (end == std::string::npos) {
       bytes = {};
       if (head_.size() > server_.options.max_header_bytes) {
@@ -209,9 +225,8 @@ class Http1Connection final : public Connection, public ServerCall {
       }
       return true;
     }
-    size_t used = end + 4 - before;
-    bytes.remove_prefix(used);
-    head_.resize(end + 2);
+    bytes.remove_prefix(behind - before);
+    head_.resize(end);
     if (head_.size() > server_.options.max_header_bytes) {
       server_.stats.headers_too_large.fetch_add(1, std::memory_order_relaxed);
       return Bad(431, "request header too large");
@@ -219,10 +234,20 @@ class Http1Connection final : public Connection, public ServerCall {
     return Parse();
   }
 
+  // Where the last line of the head ends, and where the empty line behind it does.
+  std::pair<size_t, size_t> HeadEnd(size_t from) const {
+    for (size_t i = head_.find('\n', from); i != std::string::npos; i = head_.find('\n', i + 1)) {
+      if (head_.compare(i + 1, 1, "\n") == 0) return {i + 1, i + 2};
+      if (head_.compare(i + 1, 2, "\r\n") == 0) return {i + 1, i + 3};
+    }
+    return {std::string::npos, 0};
+  }
+
   bool Bad(int status, std::string_view why) {
     server_.stats.protocol_errors.fetch_add(1, std::memory_order_relaxed);
     keep_alive_ = false;
     answered_ = false;
+    unread_ = true;
     state_machine_ = kWait;
     if (handler_) {
       handler_->OnAbort();
@@ -235,8 +260,8 @@ class Http1Connection final : public Connection, public ServerCall {
   bool Parse() {
     // head_ is "METHOD target HTTP/1.x\r\n(name: value\r\n)*"; lower-cased names are written in place.
     std::string_view all = head_;
-    size_t eol = all.find("\r\n");
-    std::string_view line = all.substr(0, eol);
+    size_t eol = all.find('\n');
+    std::string_view line = all.substr(0, eol > 0 && all[eol - 1] == '\r' ? eol - 1 : eol);
     size_t a = line.find(' '), b = line.rfind(' ');
     if (a == std::string_view::npos || a == b || a == 0) return Bad(400, "malformed request line");
     RequestHead head;
@@ -259,12 +284,12 @@ class Http1Connection final : public Connection, public ServerCall {
     size_t q = target.find('?');
     head.path = target.substr(0, q);
     if (q != std::string_view::npos) head.query = target.substr(q + 1);
-    size_t at = eol + 2;
+    size_t at = eol + 1;
     bool have_length = false, chunked = false, connection_close = false, connection_keep = false;
     uint64_t length = 0;
     expect_continue_ = false;
     while (at < head_.size()) {
-      size_t stop = head_.find("\r\n", at);
+      size_t stop = head_.find('\n', at);
       if (head.headers.all().size() >= server_.options.max_headers) return Bad(431, "too many headers");
       size_t colon = head_.find(':', at);
       if (colon == std::string::npos || colon >= stop || colon == at) return Bad(400, "malformed header");
@@ -273,7 +298,7 @@ class Http1Connection final : public Connection, public ServerCall {
         if (!TokenChar(c)) return Bad(400, "malformed header name");
         if (c >= 'A' && c <= 'Z') head_[i] = static_cast<char>(c | 0x20);
       }
-      size_t from = colon + 1, to = stop;
+      size_t from = colon + 1, to = head_[stop - 1] == '\r' ? stop - 1 : stop;
       while (from < to && (head_[from] == ' ' || head_[from] == '\t')) ++from;
       while (to > from && (head_[to - 1] == ' ' || head_[to - 1] == '\t')) --to;
       std::string_view name(head_.data() + at, colon - at), value(head_.data() + from, to - from);
@@ -304,7 +329,7 @@ class Http1Connection final : public Connection, public ServerCall {
         expect_continue_ = !http10_;
       }
       head.headers.all().push_back({name, value});
-      at = stop + 2;
+      at = stop + 1;
     }
     if (chunked && (have_length || http10_)) return Bad(400, "both Transfer-Encoding and Content-Length");
     if (!http10_ && !head.headers.Has("host")) return Bad(400, "missing required Host header");
@@ -435,6 +460,10 @@ class Http1Connection final : public Connection, public ServerCall {
     if (!keep_alive_) {
       if (out_empty()) {
         stream_->ShutdownWrite();
+        if (unread_ && !state_.draining) {
+          Linger();
+          return true;
+        }
         End();
         return false;
       }
@@ -449,8 +478,17 @@ class Http1Connection final : public Connection, public ServerCall {
     return true;
   }
 
+  void Linger() {
+    state_machine_ = kLinger;
+    lingers_since_ = state_.loop->Now();
+    handler_.reset();
+    pending_.clear();
+    head_.clear();
+    stream_->WantRead(true);
+  }
+
   void AfterWrite() {
-    if (!answered_ || state_machine_ == kHead) return;
+    if (!answered_ || state_machine_ == kHead || state_machine_ == kLinger) return;
     if (state_machine_ != kWait && keep_alive_) {
       // The rest of a refused body is read and thrown away.
       stream_->WantRead(true);
@@ -472,7 +510,8 @@ class Http1Connection final : public Connection, public ServerCall {
   bool keep_alive_ = true, http10_ = false, head_request_ = false, answered_ = false, expect_continue_ = false,
        closing_ = false;
   bool in_process_ = false;
-  MonoTime head_since_{}, request_since_{};
+  bool unread_ = false;  // the client may go on sending what will not be read
+  MonoTime head_since_{}, request_since_{}, lingers_since_{};
 };
 
 }  // namespace

@@ -264,12 +264,32 @@ TEST_F(HttpTest, MalformedRequestsAreAnsweredAndClosed) {
       {"GET / HTTP/3.0\\r\\nHost: a\\r\\n\\r\\n", "505"},
       {"GET / HTTP/1.1\\r\\nHost : a\\r\\n\\r\\n", "400"},
       {"nonsense\\r\\n\\r\\n", "400"},
+      {"nonsense\\n\\n", "400"},
+      {"GET /a\\rb HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n", "400"},
+      {"GET / HTTP/1.1\\r\\nHost: a\\rb\\r\\n\\r\\n", "400"},
+      {"POST / HTTP/1.1\\nHost: a\\nTransfer-Encoding: chunked\\n\\n3\\nabc\\n0\\n\\n", "400"},
   };
   for (auto& [request, status] : cases) {
     std::string out = Run(fmt::format("bash -c \"exec 3<>/dev/tcp/127.0.0.1/{}; printf '{}' >&3; timeout 3 cat <&3\"",
                                       address_.port, request));
     EXPECT_THAT(out, HasSubstr(fmt::format("HTTP/1.1 {} ", status))) << request;
     EXPECT_THAT(out, HasSubstr("connection: close"));
+  }
+}
+
+TEST_F(HttpTest, LinesOfAHeadMayEndWithLineFeedAlone) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"GET /now HTTP/1.1\\nHost: a\\nConnection: close\\n\\n", "GET /now 0"},
+      {"GET /now HTTP/1.1\\r\\nHost: a\\nConnection: close\\r\\n\\n", "GET /now 0"},
+      {"GET /now HTTP/1.1\\nHost: a\\r\\nConnection: close\\n\\r\\n", "GET /now 0"},
+      {"GET /now HTTP/1.0\\n\\n", "GET /now 0"},
+      {"POST /now HTTP/1.1\\nHost: a\\nContent-Length: 4\\nConnection: close\\n\\n\\n\\na\\n", "POST /now 4"},
+  };
+  for (auto& [request, body] : cases) {
+    std::string out = Run(fmt::format("bash -c \"exec 3<>/dev/tcp/127.0.0.1/{}; printf '{}' >&3; timeout 3 cat <&3\"",
+                                      address_.port, request));
+    EXPECT_THAT(out, HasSubstr("HTTP/1.1 200 ")) << request;
+    EXPECT_THAT(out, HasSubstr(body)) << request;
   }
 }
 

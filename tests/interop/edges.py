@@ -228,6 +228,39 @@ def slow_client():
             c.close()
 
 
+@test("edges/http/cut-short", seconds=30)
+def cut_short():
+    """Who closes its half in the middle of a request hears that something is missing; lines of a head may end with LF alone."""
+    body = sample().SerializeToString()
+    head = b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\n"
+    whole = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    chunk = head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body) + body
+    with Server() as s:
+        for what, text, want in (("half a body", whole[:-5], b"400"), ("half a chunk", chunk[:-5], b"400"), ("no last chunk", chunk + b"\r\n", b"400"),
+                                 ("half a head", head[:-9], b"400"), ("the whole", whole, b"200"), ("all chunks", chunk + b"\r\n0\r\n\r\n", b"200"),
+                                 ("line feeds", head.replace(b"\r", b"") + b"Content-Length: %d\n\n" % len(body) + body, b"200")):
+            with socket.create_connection(("127.0.0.1", s.http), 5) as c:
+                c.settimeout(5)
+                c.sendall(text)
+                c.shutdown(socket.SHUT_WR)
+                answer = c.recv(4096)
+                assert answer.split(b" ")[1:2] == [want], f"{what}: {answer[:200]}"
+        assert canon.count("traces", s.written()) == 3 * otlp.items("traces", sample())
+
+
+@test("edges/http/refused-while-sending", seconds=30)
+def refused_while_sending():
+    """A client that sends on while its request is refused finds the answer, and not a reset connection."""
+    beyond_the_reference("half a second after a refusal it resets a connection that is still being written to")
+    with Server(http_keys={"max_request_body_size": 1 << 20}) as s:
+        for _ in range(10):
+            with socket.create_connection(("127.0.0.1", s.http), 5) as c:
+                c.settimeout(5)
+                c.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Length: %d\r\n\r\n" % (20 << 20))
+                c.sendall(bytes(20 << 20))
+                assert c.recv(4096).startswith(b"HTTP/1.1 413"), "no answer"
+
+
 CORS = {"cors": {"allowed_origins": ["https://*.example.com"], "allowed_headers": ["X-A"], "exposed_headers": ["X-B"], "max_age": 77}}
 
 
