@@ -16,8 +16,8 @@ constexpr const char* kEmbedded = R"(
 receivers:
   otlp:
     protocols:
-      grpc: {{endpoint: "{host}:{grpc}"}}
-      http: {{endpoint: "{host}:{http}", cors: {{allowed_origins: ["http://localhost:*", "http://127.0.0.1:*"], allowed_headers: ["*"]}}}}
+      grpc: {{endpoint: "{address}:{grpc}"}}
+      http: {{endpoint: "{address}:{http}", cors: {{allowed_origins: ["http://localhost:*", "http://127.0.0.1:*"], allowed_headers: ["*"]}}}}
 exporters:
   console: {{}}
 {extensions}
@@ -62,14 +62,22 @@ int DefaultMain(const std::vector<std::string>& args) {
     std::fprintf(stderr, "naru: %s\n", parsed.error().message.c_str());
     return 2;
   }
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  auto in_url = [](const std::string& address) {
+    return address.find(':') == std::string::npos ? address : "[" + address + "]";
+  };
+  // Where programs of this machine reach it: all interfaces are no address to send to.
+  std::string near = host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host;
+  std::string shown = in_url(near);
   collector::Factories factories = FullDistribution();
   bool have_health = false;
   for (auto& f : factories) have_health = have_health || f->type == "health_check";
   std::string yaml = fmt::format(
-      fmt::runtime(kEmbedded), fmt::arg("host", host), fmt::arg("grpc", grpc), fmt::arg("http", http),
-      fmt::arg("metrics", metrics),
+      fmt::runtime(kEmbedded), fmt::arg("address", in_url(host)), fmt::arg("host", host), fmt::arg("grpc", grpc),
+      fmt::arg("http", http), fmt::arg("metrics", metrics),
       fmt::arg("extensions",
-               have_health ? fmt::format("extensions: {{health_check: {{endpoint: \"{}:{}\"}}}}", host, health) : ""),
+               have_health ? fmt::format("extensions: {{health_check: {{endpoint: \"{}:{}\"}}}}", in_url(host), health)
+                           : ""),
       fmt::arg("use", have_health ? "extensions: [health_check]" : ""));
   auto doc = conf::Resolve({"yaml:" + yaml}, conf::Sources());
   conf::Issues issues;
@@ -82,6 +90,7 @@ int DefaultMain(const std::vector<std::string>& args) {
   collector::ServiceOptions options;
   options.factories = &factories;
   options.version = NARU_VERSION;
+  std::string to_send = grpc == 4317 && shown == "127.0.0.1" ? "" : fmt::format("{}:{}", shown, grpc);
   options.on_ready = [=] {
     std::printf(
         "naru %s listens: OTLP/gRPC on %s:%lld, OTLP/HTTP on %s:%lld, health on :%lld, own metrics on "
@@ -91,10 +100,10 @@ int DefaultMain(const std::vector<std::string>& args) {
         "or, over gRPC,\n"
         "  export OTEL_EXPORTER_OTLP_ENDPOINT=http://%s:%lld OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n\n"
         "See it work now, from another terminal:  naru send%s%s\n\n",
-        NARU_VERSION, host.c_str(), static_cast<long long>(grpc), host.c_str(), static_cast<long long>(http),
-        static_cast<long long>(health), host.c_str(), static_cast<long long>(metrics), host.c_str(),
-        static_cast<long long>(http), host.c_str(), static_cast<long long>(grpc),
-        grpc == 4317 ? "" : " --endpoint 127.0.0.1:", grpc == 4317 ? "" : std::to_string(grpc).c_str());
+        NARU_VERSION, in_url(host).c_str(), static_cast<long long>(grpc), in_url(host).c_str(),
+        static_cast<long long>(http), static_cast<long long>(health), shown.c_str(), static_cast<long long>(metrics),
+        shown.c_str(), static_cast<long long>(http), shown.c_str(), static_cast<long long>(grpc),
+        to_send.empty() ? "" : " --endpoint ", to_send.c_str());
     std::fflush(stdout);
   };
   collector::Service service(std::move(options), plan);

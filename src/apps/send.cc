@@ -47,6 +47,13 @@ class Generator {
   Status Open() {
     bool grpc = o_.protocol == "grpc";
     std::string text = o_.endpoint.empty() ? (grpc ? "127.0.0.1:4317" : "127.0.0.1:4318") : o_.endpoint;
+    // unix:///path and unix:path, as the exporters take it.
+    std::string socket;
+    if (text.rfind("unix:", 0) == 0) {
+      socket = text.substr(text.rfind("unix://", 0) == 0 ? 7 : 5);
+      if (socket.empty()) return Fail(Code::kInvalidArgument, "--endpoint {}: no path", text);
+      text = "localhost";
+    }
     if (text.find("://") == std::string::npos) text = (o_.tls ? "https://" : "http://") + text;
     auto url = net::Url::Parse(text);
     if (!url) return Unexpected(url.error());
@@ -74,8 +81,9 @@ class Generator {
         return ctx->Handshake(loop, std::move(stream), timeout, std::move(done));
       };
     }
-    client_ = std::make_unique<net::HttpClient>(
-        loop_, c, net::MakeConnector(net::DialTarget{url->host, url->port, false, true}, std::move(wrap)));
+    net::DialTarget target{url->host, url->port, false, true};
+    if (!socket.empty()) target = {socket, 0, true, false};
+    client_ = std::make_unique<net::HttpClient>(loop_, c, net::MakeConnector(std::move(target), std::move(wrap)));
     return {};
   }
 
@@ -101,6 +109,8 @@ class Generator {
     if (rejected_)
       std::printf("%llu records rejected by partial success\n", static_cast<unsigned long long>(rejected_));
     if (refused_) std::printf("%llu records refused for good\n", static_cast<unsigned long long>(refused_));
+    if (undelivered_)
+      std::printf("%llu records not delivered: no answer came\n", static_cast<unsigned long long>(undelivered_));
     if (retried_)
       std::printf("%llu requests sent again after a retryable answer\n", static_cast<unsigned long long>(retried_));
     for (auto& [why, n] : reasons_) std::printf("  %llu x %s\n", static_cast<unsigned long long>(n), why.c_str());
@@ -113,7 +123,7 @@ class Generator {
     };
     std::printf("latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f\n", at(0.5), at(0.9), at(0.99),
                 sorted.empty() ? 0 : sorted.back());
-    return accepted_ > 0 && refused_ == 0 && rejected_ == 0 ? 0 : 1;
+    return accepted_ > 0 && refused_ == 0 && rejected_ == 0 && undelivered_ == 0 ? 0 : 1;
   }
 
  private:
@@ -167,6 +177,7 @@ class Generator {
     bool ok = got && (grpc ? got->grpc_code == Code::kOk : got->status >= 200 && got->status < 300);
     if (ok) {
       ++requests_ok_;
+      answered_ = true;
       if (latencies_.size() < 1'000'000)
         latencies_.push_back(std::chrono::duration<double, std::milli>(loop_.Now() - begun).count());
       for (auto& s : p.body) bytes_ += s.size();
@@ -186,6 +197,7 @@ class Generator {
     if (!got) {
       retryable = got.error().retryable;
       why = got.error().message;
+      if (!answered_) Unreachable(why);
     } else if (grpc) {
       Code c = got->grpc_code;
       retryable = c == Code::kUnavailable || c == Code::kResourceExhausted || c == Code::kAborted ||
@@ -198,6 +210,7 @@ class Generator {
       if (auto* after = got->Header("retry-after"))
         wait = net::ParseRetryAfter(*after, loop_.clock().UnixNano() / 1'000'000'000);
     }
+    answered_ = answered_ || got.has_value();
     Note(why);
     if (retryable && !o_.no_retry && !over_ && tries < 1000) {
       ++retried_;
@@ -205,8 +218,15 @@ class Generator {
       *timer = loop_.AddTimer(wait, [this, &p, tries, timer] { Post(p, tries + 1); });
       return;
     }
-    refused_ += p.items;
+    (got ? refused_ : undelivered_) += p.items;
     Done();
+  }
+
+  // Nobody has answered yet: says so at once, and ends after a while, for the address is probably wrong.
+  void Unreachable(const std::string& why) {
+    if (reasons_.empty())
+      std::fprintf(stderr, "naru send: %s%s\n", why.c_str(), o_.no_retry ? "" : "; trying again for 10 seconds");
+    if (loop_.Now() - started_ > std::chrono::seconds(10)) over_ = true;
   }
 
   void Note(const std::string& why) {
@@ -238,9 +258,11 @@ class Generator {
   MonoTime started_{}, ended_{};
   net::Timer end_, pace_;
   bool over_ = false, finished_ = false;
+  bool answered_ = false;  // by anybody, in any way
   int64_t in_flight_ = 0;
   size_t next_ = 0;
-  uint64_t sent_ = 0, accepted_ = 0, rejected_ = 0, refused_ = 0, retried_ = 0, requests_ok_ = 0, bytes_ = 0;
+  uint64_t sent_ = 0, accepted_ = 0, rejected_ = 0, refused_ = 0, undelivered_ = 0, retried_ = 0, requests_ok_ = 0,
+           bytes_ = 0;
   std::unordered_map<std::string, uint64_t> reasons_;
   std::vector<double> latencies_;
 };
@@ -266,8 +288,10 @@ int Error(const std::string& message) {
 int SendMain(const std::vector<std::string>& args) {
   SendOptions o;
   Flags flags;
-  flags.Text("endpoint", "HOST:PORT",
-             "where to send; a URL for OTLP/HTTP behind a path (default 127.0.0.1:4317 or :4318)", &o.endpoint);
+  flags.Text(
+      "endpoint", "HOST:PORT",
+      "where to send: HOST:PORT, unix:///PATH, or a URL for OTLP/HTTP behind a path (default 127.0.0.1:4317 or :4318)",
+      &o.endpoint);
   flags.Text("protocol", "NAME", "grpc (default), http/protobuf or http/json", &o.protocol);
   flags.Number("count", "records to send in all; 0 for no end (default 10)", &o.count, 0, INT64_MAX / 2);
   flags.Number("size", "records of a request (default 10)", &o.size, 1, 1'000'000);

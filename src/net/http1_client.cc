@@ -75,7 +75,7 @@ class Http1Client final : public ClientConnection {
     if (r.kind != IoResult::kBytes) {
       if (exchange_ && state_ == kUntilClose && r.kind == IoResult::kEof) return Complete(false);
       return Die(Error{Code::kUnavailable, true, Duration(0),
-                       r.kind == IoResult::kEof ? "EOF" : fmt::format("read: {}", std::strerror(r.error))});
+                       r.kind == IoResult::kEof ? "EOF" : "read: " + FailureText(*stream_, r)});
     }
     if (!exchange_) return Die(Error{Code::kUnavailable, true, Duration(0), "unexpected bytes"});
     got_any_ = true;

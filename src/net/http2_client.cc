@@ -138,8 +138,7 @@ class Http2Client final : public ClientConnection {
     IoResult r = stream_->Read(buffer);
     if (r.kind == IoResult::kWouldBlock) return;
     if (r.kind != IoResult::kBytes) {
-      return Die(r.kind == IoResult::kEof ? "connection closed by the peer"
-                                          : fmt::format("read: {}", std::strerror(r.error)));
+      return Die(r.kind == IoResult::kEof ? "connection closed by the peer" : "read: " + FailureText(*stream_, r));
     }
     active_ = client_.loop.Now();
     ping_sent_ = false;
@@ -206,7 +205,7 @@ class Http2Client final : public ClientConnection {
       if (r.kind == IoResult::kWouldBlock || (r.kind == IoResult::kBytes && r.n == 0)) break;
       if (r.kind != IoResult::kBytes) {
         flushing_ = false;
-        return Die(fmt::format("write: {}", std::strerror(r.error)));
+        return Die("write: " + FailureText(*stream_, r));
       }
       size_t n = r.n;
       queued_ -= n;

@@ -1,6 +1,11 @@
 #include "net/loop.h"
 
 namespace naru::net {
+
+std::string FailureText(const Stream& stream, const IoResult& result) {
+  std::string reason = stream.Reason();
+  return reason.empty() ? std::strerror(result.error) : reason;
+}
 namespace {
 thread_local Loop* current = nullptr;
 }

@@ -55,6 +55,10 @@ struct IoResult {
   int error = 0;  // errno when kError
 };
 
+class Stream;
+/// Why a read or write of `stream` failed, for a message. Only for kError.
+std::string FailureText(const Stream& stream, const IoResult& result);
+
 /// A connected, non-blocking byte stream, owned by one loop. Destroying it closes it. All calls on the loop's thread.
 /// A stream may be destroyed inside its own handler's callbacks.
 class Stream {
@@ -72,6 +76,8 @@ class Stream {
   virtual void ShutdownWrite() = 0;
   virtual const Address& peer() const = 0;
   virtual const Address& local() const = 0;
+  /// What the last kError means, where that is more than its errno says (a TLS alert); else empty.
+  virtual std::string Reason() const { return {}; }
   /// Null on a plain stream.
   virtual const TlsInfo* tls() const { return nullptr; }
 };

@@ -272,7 +272,7 @@ class TlsStream final : public Stream, public StreamHandler {
       int e = SSL_get_error(ssl_, r);
       if (e == SSL_ERROR_ZERO_RETURN) return {IoResult::kEof, 0, 0};
       if (e != SSL_ERROR_WANT_READ) {
-        ERR_clear_error();
+        why_ = "tls: " + LastError();
         failed_ = true;
         return {IoResult::kError, 0, EPROTO};
       }
@@ -295,7 +295,7 @@ class TlsStream final : public Stream, public StreamHandler {
         size_t n = 0;
         size_t want = std::min(v[i].iov_len - at, kChunk);
         if (SSL_write_ex(ssl_, static_cast<const char*>(v[i].iov_base) + at, want, &n) != 1) {
-          ERR_clear_error();
+          why_ = "tls: " + LastError();
           failed_ = true;
           if (total) return {IoResult::kBytes, total, 0};
           return {IoResult::kError, 0, EPROTO};
@@ -327,6 +327,7 @@ class TlsStream final : public Stream, public StreamHandler {
   }
   const Address& peer() const override { return inner_->peer(); }
   const Address& local() const override { return inner_->local(); }
+  std::string Reason() const override { return failed_ ? why_ : std::string(); }
   const TlsInfo* tls() const override { return established_ ? &info_ : nullptr; }
 
   // ---- StreamHandler of the socket

@@ -6,6 +6,7 @@ import threading
 import time
 
 import canon
+import certificates
 import collectors
 import differential
 import otlp
@@ -360,6 +361,36 @@ def send_and_sink():
         status, text, err = s.run([collectors.NARU_BINARY, "send", "traces", "--endpoint", f"127.0.0.1:{port}", "--count", "100"], seconds=30)
         assert status == 0, text + err
         wait_until(lambda: canon.count("traces", canon.read_lines(s.path / "out.json", "traces", growing=True)) >= 100, 10, 0.1, "the spans are written")
+
+
+@test("doors/send-says-what-failed", seconds=60)
+def send_fails():
+    """A socket in the file system works; an address where nobody is and a certificate that is missing are named as such, and nothing waits for ever."""
+    beyond_the_reference("it has no load generator")
+    send = [collectors.NARU_BINARY, "send", "traces", "--count", "20"]
+    with Scratch() as s:
+        c = certificates.make(s.path / "certs")
+        grpc, http, socket = free_port(), free_port(), s.path / "otlp.sock"
+        tls = {"cert_file": str(c / "server.crt"), "key_file": str(c / "server.key"), "client_ca_file": str(c / "ca.crt")}
+        receivers = {"otlp": collectors.otlp_receiver(grpc=grpc, http=http), "otlp/socket": {"protocols": {"grpc": {"endpoint": str(socket), "transport": "unix"}}}}
+        for protocol in receivers["otlp"]["protocols"].values():
+            protocol["tls"] = tls
+        collectors.start(s, "collector", collectors.NARU, {
+            "receivers": receivers, "exporters": {"nop": {}},
+            "service": {"telemetry": collectors.plain(), "pipelines": collectors.pipelines(list(receivers), ["nop"], signals=("traces",))}}, (grpc, http))
+        for form in (f"unix://{socket}", f"unix:{socket}"):
+            status, text, err = s.run([*send, "--endpoint", form], seconds=20)
+            assert status == 0 and "20 records" in text, text + err
+        for protocol, port in (("grpc", grpc), ("http/protobuf", http)):
+            with_ca = [*send, "--no-retry", "--protocol", protocol, "--endpoint", f"localhost:{port}", "--tls", "--ca", c / "ca.crt"]
+            status, text, err = s.run([*with_ca, "--cert", c / "client.crt", "--key", c / "client.key"], seconds=20)
+            assert status == 0, text + err
+            status, text, err = s.run(with_ca, seconds=20)
+            assert status == 1 and "certificate required" in text and "not delivered" in text, f"{protocol}: {text + err}"
+            status, text, err = s.run([*with_ca, "--cert", c / "stranger.crt", "--key", c / "stranger.key"], seconds=20)
+            assert status == 1 and "unknown ca" in text, f"{protocol}: {text + err}"
+        status, text, err = s.run([*send, "--endpoint", f"127.0.0.1:{free_port()}"], seconds=20)
+        assert status == 1 and "connection refused" in err and "not delivered" in text and "refused for good" not in text, text + err
 
 
 @test("doors/run-without-arguments", seconds=30)
