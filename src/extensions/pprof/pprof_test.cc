@@ -20,7 +20,7 @@
 #include "extensions/pprof/sources.h"
 #include "net/epoll_loop.h"
 #include "net/http_client.h"
-#include "pipeline/metrics.h"
+#include "testkit/test_host.h"
 #include "wire/compress.h"
 #include "wire/proto.h"
 
@@ -29,24 +29,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-class TestHost final : public pipeline::Host {
- public:
-  explicit TestHost(const std::vector<net::Loop*>& loops) : loops_(loops) {}
-  const std::vector<net::Loop*>& loops() const override { return loops_; }
-  pipeline::Gate& gate() override { return gate_; }
-  pipeline::Ledger& ledger() override { return ledger_; }
-  pipeline::Metrics& metrics() override { return metrics_; }
-  pipeline::Extension* FindExtension(std::string_view) override { return nullptr; }
-  const std::string& user_agent() const override { return agent_; }
-
- private:
-  const std::vector<net::Loop*>& loops_;
-  pipeline::Gate gate_{Budget::Process()};
-  pipeline::Ledger ledger_;
-  pipeline::Metrics metrics_;
-  std::string agent_ = "test";
-};
 
 // A decoded profile, as far as tests look.
 struct Decoded {
@@ -260,7 +242,7 @@ class PprofTest : public ::testing::Test {
   }
 
   net::EpollWorld world_{2};
-  TestHost host_{world_.loops()};
+  testkit::TestHost host_{world_.loops()};
   std::thread thread_;
   std::unique_ptr<Pprof> extension_;
   std::unique_ptr<net::HttpClient> client_;

@@ -4,7 +4,8 @@
 
 #include "conf/yaml.h"
 #include "otlp/build.h"
-#include "pipeline/metrics.h"
+#include "testkit/probe.h"
+#include "testkit/test_host.h"
 
 namespace naru::processors::probabilistic_sampler {
 namespace {
@@ -45,40 +46,9 @@ TEST(SamplerConfig, IsRefusedWhereTheReferenceRefusesIt) {
   }
 }
 
-class TestHost final : public pipeline::Host {
- public:
-  const std::vector<net::Loop*>& loops() const override { return loops_; }
-  pipeline::Gate& gate() override { return gate_; }
-  pipeline::Ledger& ledger() override { return ledger_; }
-  pipeline::Metrics& metrics() override { return metrics_; }
-  pipeline::Extension* FindExtension(std::string_view) override { return nullptr; }
-  const std::string& user_agent() const override { return agent_; }
-
- private:
-  std::vector<net::Loop*> loops_;
-  pipeline::Gate gate_{Budget::Process()};
-  pipeline::Ledger ledger_;
-  pipeline::Metrics metrics_;
-  std::string agent_ = "test";
-};
-
-struct Exit final : pipeline::Consumer {
-  void Consume(pipeline::Batch&& batch) override {
-    items += batch.items();
-    batch.Delivered();
-  }
-  uint64_t items = 0;
-};
-
-struct Heard final : pipeline::Ack {
-  explicit Heard(pipeline::Outcome* out) : out(out) {}
-  void OnResolved(const pipeline::Outcome& outcome) override { *out = outcome; }
-  pipeline::Outcome* out;
-};
-
 TEST(SamplerFactory, CountsWhatIsRemovedAsFiltered) {
-  TestHost host;
-  Exit exit;
+  testkit::TestHost host;
+  testkit::Probe exit;
   auto factory = NewFactory();
   EXPECT_EQ(factory->type, "probabilistic_sampler");
   EXPECT_EQ(factory->stability.Of(otlp::Signal::kTraces), "beta");
@@ -96,11 +66,9 @@ TEST(SamplerFactory, CountsWhatIsRemovedAsFiltered) {
   auto processor = factory->MakeProcessor(*config, context);
   ASSERT_TRUE(processor);
   auto send = [&](Slice bytes, uint64_t items) {
-    pipeline::Outcome outcome;
-    (*processor)
-        ->Consume(
-            pipeline::Batch(otlp::Signal::kTraces, std::move(bytes), pipeline::Token(new Heard(&outcome), items)));
-    return outcome;
+    auto heard = std::make_shared<testkit::Heard>();
+    (*processor)->Consume(pipeline::Batch(otlp::Signal::kTraces, std::move(bytes), testkit::TokenFor(heard, items)));
+    return heard->outcome;
   };
   otlp::RequestBuilder b(otlp::Signal::kTraces);
   for (int i = 0; i < 10; ++i) {
@@ -109,7 +77,7 @@ TEST(SamplerFactory, CountsWhatIsRemovedAsFiltered) {
   pipeline::Outcome outcome = send(b.Finish(), 10);
   EXPECT_EQ(outcome.filtered, 2u);
   EXPECT_EQ(outcome.delivered, 8u);
-  EXPECT_EQ(exit.items, 8u);
+  EXPECT_EQ(exit.taken_items(), 8u);
   // Of a request that cannot be read to its end, what can be read is sampled, once.
   b.Add(otlp::SpanData{.trace_id = "0123456789abcdef"});
   b.AddEncoded("\x1b");
