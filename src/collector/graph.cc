@@ -270,18 +270,17 @@ Status Graph::BuildPipeline(const PipelinePlan& p, const Graph* previous) {
 
   Ledger& ledger = host_.ledger();
   Owner whole{"pipeline", p.id, signal, p.id, ""};
-  Counter exited = ledger.Open(whole, Entry::kExited);
   std::vector<Consumer*> exits;
   for (auto& r : out->exits) {
     Owner owner{std::string(pipeline::KindName(r->kind)), r->id, signal, "", ""};
-    Counter entered = ledger.Open(owner, Entry::kEntered);
-    // Only the first exit counts as leaving the pipeline: fan-out makes copies, not items.
-    out->edges.push_back(std::make_unique<Edge>(ledger, exits.empty() ? exited : Counter(), entered, r->consumer));
+    out->edges.push_back(std::make_unique<Edge>(ledger, Counter(), ledger.Open(owner, Entry::kEntered), r->consumer));
     exits.push_back(out->edges.back().get());
   }
   out->edges.push_back(std::make_unique<FanOut>(exits));
   Consumer* next = out->edges.back().get();
-  Counter from_below{};  // entered of the processor below
+  // What the next edge counts besides: entered of the processor below it, or leaving the pipeline, which is before the
+  // fan-out: that makes copies, not items, and leaves out exits that have them already.
+  Counter from_below = ledger.Open(whole, Entry::kExited);
   for (auto id = p.processors.rbegin(); id != p.processors.rend(); ++id) {
     const ComponentPlan& c = plan_->processors.find(*id)->second;
     Owner owner{"processor", *id, signal, p.id, ""};

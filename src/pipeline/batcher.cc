@@ -46,8 +46,9 @@ struct Batcher::Shared : std::enable_shared_from_this<Batcher::Shared> {
       : context(std::move(c)), options(std::move(o)), loops(context.host->loops().size()) {
     Ledger& l = context.host->ledger();
     owner = Owner{"processor", context.id, std::string(otlp::Names(context.signal).name), context.pipeline, ""};
-    whole = Owner{"pipeline", context.pipeline, owner.signal, context.pipeline, ""};
     held = l.Open(owner, Entry::kHeld, "batch");
+    returned = l.Open(owner, Entry::kReturned);
+    undelivered = l.Open(owner, Entry::kDropped, "refused_downstream");
     refused = l.Open(owner, Entry::kRefused, "batch_full");
     Metrics& m = context.host->metrics();
     Attributes a = {{"processor", context.id}};
@@ -99,8 +100,8 @@ struct Batcher::Shared : std::enable_shared_from_this<Batcher::Shared> {
   ProcessorContext context;
   BatcherOptions options;
   PerLoop<LoopBatches> loops;
-  Owner owner, whole;
-  Counter held, refused;
+  Owner owner;
+  Counter held, refused, returned, undelivered;
   Histogram *send_size, *send_bytes;
   Sum *size_trigger, *timeout_trigger, *cardinality;
   std::atomic<uint64_t> combinations{0};
@@ -192,9 +193,10 @@ void Shared::Take(Batch&& batch) {
   total.fetch_add(static_cast<int64_t>(n));
   for (auto& p : batch.TakeParts()) {
     p.token.Stored();
+    if (p.items == 0 && p.bytes.empty()) continue;
     g.now.items += p.items;
     g.now.bytes += p.bytes.size();
-    if (p.bytes.size() >= kTiny) {
+    if (p.bytes.size() >= kTiny || p.bytes.empty()) {
       g.tail = BufferRef();
       g.now.parts.push_back(Part{std::move(p.bytes), Token(), p.items});
       continue;
@@ -301,7 +303,7 @@ void Shared::Answer(LoopBatches& l, Held&& h, const Outcome& o) {
     // a part only goes there whole: what went through comes twice, which at-least-once delivery allows and loss is
     // worse than.
     h.taken = o.taken;
-    held.Add(static_cast<int64_t>(n));
+    context.host->ledger().Post({{returned, static_cast<int64_t>(n)}, {held, static_cast<int64_t>(n)}});
     l.waiting.push_front(std::move(h));
     Duration wait =
         std::clamp(o.error.retry_after, Duration(std::chrono::milliseconds(10)), Duration(std::chrono::seconds(1)));
@@ -314,9 +316,9 @@ void Shared::Answer(LoopBatches& l, Held&& h, const Outcome& o) {
     return;
   }
   if (o.refused) {
-    context.host->ledger().Open(owner, Entry::kDropped, "refused_downstream").Add(static_cast<int64_t>(o.refused));
-    context.log.Error("Sender failed",
-                      {{"error", o.error.message}, {"dropped_items", static_cast<int64_t>(o.refused)}});
+    auto k = static_cast<int64_t>(o.refused);
+    context.host->ledger().Post({{returned, k}, {undelivered, k}});
+    context.log.Error("Sender failed", {{"error", o.error.message}, {"dropped_items", k}});
   }
   l.held -= n;
   total.fetch_sub(static_cast<int64_t>(n));

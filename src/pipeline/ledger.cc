@@ -26,6 +26,8 @@ std::string_view EntryName(Entry entry) {
       return "entered";
     case Entry::kExited:
       return "exited";
+    case Entry::kReturned:
+      return "returned";
     case Entry::kFiltered:
       return "filtered";
     case Entry::kDropped:

@@ -1,7 +1,8 @@
 // The ledger: where every item is. Counters of all components, read in one consistent snapshot.
 //
 // For every receiver:  offered = accepted + refused + pending.
-// For every pipeline:  entered = exited + filtered + dropped + refused + held, summed over its components.
+// For every processor and pipeline (summed over its components):
+//                      entered + returned = exited + filtered + dropped + refused + held.
 // For every exporter:  entered = sent + dropped + refused + held.
 // `held` is what a component says that it keeps now (batch, queue, in flight). What the left side has and the right
 // side lacks is being worked on inside a call at this moment; at rest it is zero, and a test says so.
@@ -25,7 +26,8 @@ enum class Entry : uint8_t {
   kOffered,   // receiver: read from a client
   kAccepted,  // receiver: answered OK
   kEntered,   // pipeline, processor or exporter: handed in
-  kExited,    // pipeline or processor: handed on
+  kExited,    // pipeline or processor: handed on, as often as that was tried
+  kReturned,  // processor: handed on, refused there, and its own again (it had answered for them): held or dropped
   kFiltered,
   kDropped,  // with a reason
   kRefused,  // given back to the sender; with a reason at receivers
