@@ -46,8 +46,16 @@ class Ack {
   Ack(const Ack&) = delete;
   Ack& operator=(const Ack&) = delete;
 
-  /// Total of tokens destroyed unresolved since the process started.
+  /// Total of items whose tokens were destroyed unresolved since the process started.
   static uint64_t LostItems();
+  /// While one lives, such tokens are counted in debug builds too instead of ending them: for tests of components that
+  /// lose some. Any thread.
+  class CountLosses {
+   public:
+    CountLosses();
+    ~CountLosses();
+    CountLosses(const CountLosses&) = delete;
+  };
 
   /// Branches of the next fan-out that have the items already, from an earlier Outcome. Before the first token.
   void SetTaken(uint64_t branches) { taken_ = branches; }

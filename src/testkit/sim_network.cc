@@ -333,6 +333,12 @@ SimListener* SimNet::FindListener(const Address& address) {
   return nullptr;
 }
 
+std::vector<Address> SimNet::listening() const {
+  std::vector<Address> out;
+  for (auto* l : listeners_) out.push_back(l->local());
+  return out;
+}
+
 void SimNet::Forget(SimListener* listener) {
   std::erase(listeners_, listener);
 }

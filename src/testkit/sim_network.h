@@ -47,6 +47,7 @@ class SimNet {
   std::pair<std::unique_ptr<net::Stream>, std::unique_ptr<net::Stream>> MakePair(int a, int b);
   void ResetAll();
   size_t open_streams() const { return streams_.size(); }
+  std::vector<net::Address> listening() const;
 
   /// Whether a stream of this loop has an event now.
   bool Ready(int loop) const;

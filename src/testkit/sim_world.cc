@@ -217,4 +217,8 @@ size_t SimWorld::open_streams() const {
   return impl_->net.open_streams();
 }
 
+std::vector<net::Address> SimWorld::listening() const {
+  return impl_->net.listening();
+}
+
 }  // namespace naru::testkit

@@ -92,6 +92,8 @@ class SimWorld {
   /// Breaks every connection that there is.
   void ResetConnections();
   size_t open_streams() const;
+  /// Where somebody listens now.
+  std::vector<net::Address> listening() const;
 
   struct Impl;
 
