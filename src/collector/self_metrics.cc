@@ -114,8 +114,8 @@ void FromLedger(Families& out, const pipeline::Ledger::Line& l) {
   if (!l.reason.empty()) a.emplace_back("reason", l.reason);
   if (!o.pipeline.empty() && o.kind != "pipeline") a.emplace_back("pipeline", o.pipeline);
   out.Add("otelcol_naru_ledger_items",
-          "Where every item is: entered + returned = exited or sent + filtered + dropped + refused + held.", "{items}", K::kUpDown,
-          a, v);
+          "Where every item is: entered + returned = exited or sent + filtered + dropped + refused + held.", "{items}",
+          K::kUpDown, a, v);
 }
 
 std::string Label(std::string_view name) {
