@@ -19,9 +19,14 @@ class Budget {
   /// The budget of this process. Never destroyed.
   static Budget& Process();
 
-  void Charge(size_t bytes) { used_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
+  void Charge(size_t bytes) {
+    used_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+    total_.fetch_add(bytes, std::memory_order_relaxed);
+  }
   void Release(size_t bytes) { used_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
 
+  /// Bytes ever charged.
+  uint64_t total() const { return total_.load(std::memory_order_relaxed); }
   /// Bytes charged now. Never negative in a correct program.
   int64_t used() const { return used_.load(std::memory_order_relaxed); }
 
@@ -39,6 +44,7 @@ class Budget {
 
  private:
   std::atomic<int64_t> used_{0};
+  std::atomic<uint64_t> total_{0};
   std::atomic<int64_t> soft_{INT64_MAX};
   std::atomic<int64_t> hard_{INT64_MAX};
 };

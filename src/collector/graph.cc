@@ -26,18 +26,46 @@ std::string_view SignalName(Signal s) {
 // Counts what passes between two components; one posting, so that no snapshot sees a half of it.
 class Edge final : public Consumer {
  public:
-  Edge(Ledger& ledger, Counter from, Counter to, Consumer* next) : ledger_(ledger), from_(from), to_(to), next_(next) {}
+  Edge(pipeline::Host& host, Counter from, Counter to, Consumer* next, pipeline::Histogram* took = nullptr)
+      : ledger_(host.ledger()),
+        metrics_(host.metrics()),
+        clock_(host.control_loop().clock()),
+        from_(from),
+        to_(to),
+        next_(next),
+        took_(took) {}
   void Consume(Batch&& batch) override {
     auto n = static_cast<int64_t>(batch.items());
     ledger_.Post({{from_, n}, {to_, n}});
+    if (!metrics_.detailed()) return next_->Consume(std::move(batch));
+    // The time of a processor is that of its edge without that of the edges which it called.
+    Duration outside = std::exchange(below, Duration(0));
+    MonoTime begun = clock_.Now();
     next_->Consume(std::move(batch));
+    Duration whole = clock_.Now() - begun;
+    if (took_) took_->Record(std::chrono::duration<double>(whole - below).count());
+    below = outside + whole;
   }
 
  private:
+  static thread_local Duration below;  // what the edges took that the current one called
+
   Ledger& ledger_;
+  pipeline::Metrics& metrics_;
+  Clock& clock_;
   Counter from_, to_;
   Consumer* next_;
+  pipeline::Histogram* took_;  // of the processor behind it; may be null
 };
+thread_local Duration Edge::below{0};
+
+pipeline::Histogram* ProcessorTime(pipeline::Metrics& metrics, const std::string& id, const std::string& signal) {
+  static const std::vector<double> bounds = {0.000001, 0.00001, 0.0001, 0.001, 0.01, 0.1, 1, 10};
+  return metrics.GetHistogram(
+      {"otelcol_processor_internal_duration", "Time that a processor took for a batch, without those behind it.", "s",
+       pipeline::Metrics::Kind::kHistogram, pipeline::MetricLevel::kDetailed},
+      {{"processor", id}, {"otel_signal", signal}}, bounds);
+}
 
 }  // namespace
 
@@ -273,7 +301,7 @@ Status Graph::BuildPipeline(const PipelinePlan& p, const Graph* previous) {
   std::vector<Consumer*> exits;
   for (auto& r : out->exits) {
     Owner owner{std::string(pipeline::KindName(r->kind)), r->id, signal, "", ""};
-    out->edges.push_back(std::make_unique<Edge>(ledger, Counter(), ledger.Open(owner, Entry::kEntered), r->consumer));
+    out->edges.push_back(std::make_unique<Edge>(host_, Counter(), ledger.Open(owner, Entry::kEntered), r->consumer));
     exits.push_back(out->edges.back().get());
   }
   out->edges.push_back(std::make_unique<FanOut>(exits));
@@ -281,10 +309,11 @@ Status Graph::BuildPipeline(const PipelinePlan& p, const Graph* previous) {
   // What the next edge counts besides: entered of the processor below it, or leaving the pipeline, which is before the
   // fan-out: that makes copies, not items, and leaves out exits that have them already.
   Counter from_below = ledger.Open(whole, Entry::kExited);
+  pipeline::Histogram* took = nullptr;  // of the processor that the next edge calls
   for (auto id = p.processors.rbegin(); id != p.processors.rend(); ++id) {
     const ComponentPlan& c = plan_->processors.find(*id)->second;
     Owner owner{"processor", *id, signal, p.id, ""};
-    out->edges.push_back(std::make_unique<Edge>(ledger, ledger.Open(owner, Entry::kExited), from_below, next));
+    out->edges.push_back(std::make_unique<Edge>(host_, ledger.Open(owner, Entry::kExited), from_below, next, took));
     pipeline::ProcessorContext ctx;
     FillContext(ctx, Kind::kProcessor, *id, signal, p.id);
     ctx.signal = p.signal;
@@ -300,9 +329,10 @@ Status Graph::BuildPipeline(const PipelinePlan& p, const Graph* previous) {
     r->component = std::move(*made);
     next = r->consumer;
     from_below = ledger.Open(owner, Entry::kEntered);
+    took = ProcessorTime(host_.metrics(), *id, signal);
     out->processors.insert(out->processors.begin(), std::move(r));
   }
-  out->edges.push_back(std::make_unique<Edge>(ledger, ledger.Open(whole, Entry::kEntered), from_below, next));
+  out->edges.push_back(std::make_unique<Edge>(host_, ledger.Open(whole, Entry::kEntered), from_below, next, took));
   out->entry = out->edges.back().get();
   pipelines_[p.id] = std::move(out);
   return {};

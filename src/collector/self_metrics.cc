@@ -51,7 +51,7 @@ bool IsOwn(std::string_view id) {
   return id.starts_with(kOwnPrefix);
 }
 
-void FromLedger(Families& out, const pipeline::Ledger::Line& l) {
+void FromLedger(Families& out, const pipeline::Ledger::Line& l, const Metrics& metrics) {
   using K = Metrics::Kind;
   auto v = static_cast<double>(l.value);
   std::string noun(ItemNoun(l.owner.signal));
@@ -62,6 +62,9 @@ void FromLedger(Families& out, const pipeline::Ledger::Line& l) {
       out.Add("otelcol_receiver_accepted_" + noun,
               fmt::format("Number of {} successfully pushed into the pipeline.", noun), "{" + noun + "}", K::kCounter,
               a, v);
+    } else if (l.entry == Entry::kFailed) {
+      out.Add("otelcol_receiver_failed_" + noun, fmt::format("Number of {} that the receiver itself lost.", noun),
+              "{" + noun + "}", K::kCounter, a, v);
     } else if (l.entry == Entry::kRefused) {
       out.Add("otelcol_receiver_refused_" + noun,
               fmt::format("Number of {} that could not be pushed into the pipeline.", noun), "{" + noun + "}",
@@ -78,6 +81,9 @@ void FromLedger(Families& out, const pipeline::Ledger::Line& l) {
   }
   if ((o.kind == "exporter" && !IsOwn(o.id)) || o.kind == "connector") {
     Attributes a = {{o.kind, o.id}};
+    if (o.kind == "exporter" && (l.entry == Entry::kSent || l.entry == Entry::kDropped)) {
+      for (auto& more : metrics.ExporterAttributes(o.id, o.signal)) a.push_back(std::move(more));
+    }
     std::string base = "otelcol_" + o.kind + "_";
     if (l.entry == Entry::kSent) {
       out.Add(base + "sent_" + noun, fmt::format("Number of {} successfully sent to destination.", noun),
@@ -98,6 +104,10 @@ void FromLedger(Families& out, const pipeline::Ledger::Line& l) {
     out.Add(in ? "otelcol_processor_incoming_items" : "otelcol_processor_outgoing_items",
             in ? "Number of items passed to the processor." : "Number of items emitted from the processor.", "{items}",
             K::kCounter, a, v);
+  }
+  if (o.kind == "processor" && l.entry == Entry::kExited && o.id.substr(0, o.id.find('/')) == "memory_limiter") {
+    out.Add("otelcol_processor_memory_limiter_accepted_" + noun, "Items that the memory limiter let through.",
+            "{" + noun + "}", K::kCounter, {{"processor", o.id}}, v);
   }
   if (o.kind == "processor" && l.reason == "memory" && l.entry == Entry::kRefused) {
     out.Add("otelcol_processor_memory_limiter_refused_" + noun, "Items refused by the memory limiter.",
@@ -167,7 +177,7 @@ std::vector<Metrics::Family> CollectSelf(pipeline::Host& host, uint64_t start, M
     });
     if (f.instrument.level <= level && !f.series.empty()) out.list_.push_back(std::move(f));
   }
-  for (auto& l : host.ledger().Snapshot()) FromLedger(out, l);
+  for (auto& l : host.ledger().Snapshot()) FromLedger(out, l, host.metrics());
   Clock& clock = host.control_loop().clock();
   out.Add("otelcol_process_uptime", "Uptime of the process", "s", K::kCounter, {},
           static_cast<double>(clock.UnixNano() - start) / 1e9);
@@ -178,6 +188,8 @@ std::vector<Metrics::Family> CollectSelf(pipeline::Host& host, uint64_t start, M
   auto used = static_cast<double>(host.gate().budget().used());
   out.Add("otelcol_process_runtime_heap_alloc_bytes", "Bytes of memory that telemetry and connections hold", "By",
           K::kGauge, {}, used);
+  out.Add("otelcol_process_runtime_total_alloc_bytes", "Bytes that telemetry and connections ever took", "By",
+          K::kCounter, {}, static_cast<double>(host.gate().budget().total()));
   out.Add("otelcol_process_runtime_total_sys_memory_bytes", "Total bytes of memory obtained from the OS", "By",
           K::kGauge, {}, static_cast<double>(ResidentMemory()));
   out.Add("otelcol_naru_memory_refused_requests", "Requests refused before they were read, for lack of memory",
@@ -193,11 +205,13 @@ std::string RenderPage(const std::vector<Metrics::Family>& families, const PageS
   std::string out;
   out.reserve(16384);
   for (auto& f : families) {
-    std::string name = f.instrument.name;
+    std::string name = Label(f.instrument.name);  // dots of the semantic conventions become underscores
     if (!style.without_units) {
       static const std::pair<std::string_view, std::string_view> kUnits[] = {
           {"s", "_seconds"}, {"By", "_bytes"}, {"ms", "_milliseconds"}, {"1", "_ratio"}};
       for (auto& [u, suffix] : kUnits) {
+        if (u == "1" && f.instrument.kind != Metrics::Kind::kGauge && f.instrument.kind != Metrics::Kind::kUpDown)
+          continue;
         if (f.instrument.unit == u && !name.ends_with(suffix)) name += suffix;
       }
     }
@@ -215,6 +229,7 @@ std::string RenderPage(const std::vector<Metrics::Family>& families, const PageS
       }
       if (!style.without_scope_info) {
         a.emplace_back("otel_scope_name", "naru");
+        a.emplace_back("otel_scope_schema_url", "");
         a.emplace_back("otel_scope_version", "");
       }
       if (!histogram) {
@@ -273,6 +288,7 @@ Status SelfMetrics::Serve(const MetricsTelemetryConfig& c, Attributes resource,
                 : c.level == "detailed" ? MetricLevel::kDetailed
                                         : MetricLevel::kNormal;
   next->views = c.views;
+  host_.metrics().SetLevel(next->level);
   next->resource = std::move(resource);
   next->lines = std::move(lines);
   struct Want {

@@ -58,7 +58,6 @@ void LogsTelemetryConfig::Describe(conf::Struct<LogsTelemetryConfig>& s) {
 
 MetricReaderConfig DefaultReader() {
   PrometheusReaderConfig page;
-  page.without_scope_info = page.without_units = page.without_type_suffix = true;
   PullExporterConfig exporter;
   exporter.prometheus = conf::Optional<PrometheusReaderConfig>(page);
   MetricReaderConfig reader;

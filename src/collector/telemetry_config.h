@@ -70,9 +70,10 @@ struct SelfExporterConfig {
 struct PrometheusReaderConfig {
   std::string host = "localhost";
   int64_t port = 8888;
-  bool without_scope_info = false;
-  bool without_units = false;
-  bool without_type_suffix = false;
+  // The reference 0.155 prints plain names unless it is told otherwise.
+  bool without_scope_info = true;
+  bool without_units = true;
+  bool without_type_suffix = true;
   conf::Optional<IncludeExclude> with_resource_constant_labels;
   static void Describe(conf::Struct<PrometheusReaderConfig>& s) {
     s.Field("host", &PrometheusReaderConfig::host, "interface that the page is served on");

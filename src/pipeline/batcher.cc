@@ -53,31 +53,24 @@ struct Batcher::Shared : std::enable_shared_from_this<Batcher::Shared> {
     Metrics& m = context.host->metrics();
     Attributes a = {{"processor", context.id}};
     using K = Metrics::Kind;
-    static const std::vector<double> kItems = {10,   25,   50,   75,   100,  250,  500,   750,   1000,  2000,  3000,
-                                               4000, 5000, 6000, 7000, 8000, 9000, 10000, 20000, 30000, 50000, 100000};
-    static const std::vector<double> kBytes = {10,      25,      50,      75,      100,     250,     500,     750,
-                                               1000,    2000,    3000,    4000,    5000,    6000,    7000,    8000,
-                                               9000,    10000,   20000,   30000,   50000,   100000,  200000,  300000,
-                                               400000,  500000,  600000,  700000,  800000,  900000,  1000000, 2000000,
-                                               3000000, 4000000, 5000000, 6000000, 7000000, 8000000, 9000000};
     send_size = m.GetHistogram({"otelcol_processor_batch_batch_send_size", "Number of units in the batch", "{units}",
-                                K::kHistogram, MetricLevel::kBasic},
-                               a, kItems);
+                                K::kHistogram, MetricLevel::kNormal},
+                               a, BatchItemBounds());
     send_bytes =
         m.GetHistogram({"otelcol_processor_batch_batch_send_size_bytes", "Number of bytes in batch that was sent.",
                         "By", K::kHistogram, MetricLevel::kDetailed},
-                       a, kBytes);
+                       a, BatchByteBounds());
     size_trigger = m.GetSum(
         {"otelcol_processor_batch_batch_size_trigger_send", "Number of times the batch was sent due to a size trigger",
-         "{times}", K::kCounter, MetricLevel::kBasic},
+         "{times}", K::kCounter, MetricLevel::kNormal},
         a);
     timeout_trigger = m.GetSum(
         {"otelcol_processor_batch_timeout_trigger_send", "Number of times the batch was sent due to a timeout trigger",
-         "{times}", K::kCounter, MetricLevel::kBasic},
+         "{times}", K::kCounter, MetricLevel::kNormal},
         a);
     cardinality = m.GetSum({"otelcol_processor_batch_metadata_cardinality",
                             "Number of distinct metadata value combinations being processed", "{combinations}",
-                            K::kUpDown, MetricLevel::kBasic},
+                            K::kUpDown, MetricLevel::kNormal},
                            a);
   }
 

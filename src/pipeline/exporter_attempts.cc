@@ -14,6 +14,10 @@ void Shared::Begin(const std::vector<RequestPtr>& start) {
     auto n = static_cast<int64_t>(r->items);
     context.host->ledger().Post({{held_queue, -n}, {held_flight, n}});
     flight_metric->Add(1);
+    if (context.host->metrics().detailed()) {
+      send_size->Record(static_cast<double>(n));
+      send_bytes->Record(static_cast<double>(r->batch.bytes()));
+    }
     r->first = net::Loop::Current()->Now();
     r->interval = options.retry.initial_interval;
     if (context.host->tracer().on() && !context.own) StartSpan(*r);

@@ -27,6 +27,8 @@ struct EngineOptions {
   conf::Optional<QueueConfig> queue{QueueConfig()};
   /// Largest request in bytes (0: none): batches are split so that none overruns the peer's limit.
   uint64_t max_request_bytes = 0;
+  /// Attributes of its item counts besides its id: where it sends to.
+  Attributes destination;
   /// What else Start has to look after (authenticators that must be there); may be null.
   std::function<Status(Host&)> check;
 };

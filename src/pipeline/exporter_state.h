@@ -69,9 +69,17 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
     size_metric = m.GetSum({"otelcol_exporter_queue_size", "Current size of the retry queue (in batches).", "{batches}",
                             Metrics::Kind::kGauge, MetricLevel::kBasic},
                            a);
-    flight_metric = m.GetSum({"otelcol_exporter_in_flight_requests", "Requests being sent now.", "{requests}",
-                              Metrics::Kind::kUpDown, MetricLevel::kDetailed},
-                             {{"exporter", context.id}});
+    flight_metric =
+        m.GetSum({"otelcol_exporter_in_flight_requests", "Requests being sent now, or waiting to be sent again.",
+                  "{requests}", Metrics::Kind::kUpDown, MetricLevel::kBasic},
+                 a);
+    send_size = m.GetHistogram({"otelcol_exporter_queue_batch_send_size", "Number of items in each request.", "{units}",
+                                Metrics::Kind::kHistogram, MetricLevel::kDetailed},
+                               {{"exporter", context.id}}, BatchItemBounds());
+    send_bytes = m.GetHistogram({"otelcol_exporter_queue_batch_send_size_bytes", "Number of bytes in each request.",
+                                 "By", Metrics::Kind::kHistogram, MetricLevel::kDetailed},
+                                {{"exporter", context.id}}, BatchByteBounds());
+    m.DescribeExporter(context.id, owner.signal, options.destination);
     if (options.queue) capacity_metric->Set(options.queue->queue_size);
   }
 
@@ -126,6 +134,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   Owner owner;
   Counter sent, refused_full, refused_shutdown, refused_failed, refused_storage, held_queue, held_flight;
   Sum *capacity_metric, *size_metric, *flight_metric;
+  Histogram *send_size, *send_bytes;
   bool batch_bytes = false;
   std::shared_ptr<SegmentLog> log;  // with a stored queue; set by Start
   std::atomic<uint64_t> next_loop{0};

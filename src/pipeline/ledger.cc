@@ -32,6 +32,8 @@ std::string_view EntryName(Entry entry) {
       return "filtered";
     case Entry::kDropped:
       return "dropped";
+    case Entry::kFailed:
+      return "failed";
     case Entry::kRefused:
       return "refused";
     case Entry::kHeld:

@@ -1,6 +1,6 @@
 // The ledger: where every item is. Counters of all components, read in one consistent snapshot.
 //
-// For every receiver:  offered = accepted + refused + pending.
+// For every receiver:  offered = accepted + refused + failed + pending.
 // For every processor and pipeline (summed over its components):
 //                      entered + returned = exited + filtered + dropped + refused + held.
 // For every exporter:  entered = sent + dropped + refused + held.
@@ -30,6 +30,7 @@ enum class Entry : uint8_t {
   kReturned,  // processor: handed on, refused there, and its own again (it had answered for them): held or dropped
   kFiltered,
   kDropped,  // with a reason
+  kFailed,   // receiver: lost by naru itself; a bug when it is not zero
   kRefused,  // given back to the sender; with a reason at receivers
   kHeld,     // kept now: goes up and down; the reason says where (batch, queue, in_flight, retry)
   kSent,

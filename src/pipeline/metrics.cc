@@ -23,6 +23,20 @@ Histogram::Data Histogram::Read() const {
   return data_;
 }
 
+const std::vector<double>& BatchItemBounds() {
+  static const std::vector<double> bounds = {10,   25,   50,   75,   100,  250,  500,   750,   1000,  2000,  3000,
+                                             4000, 5000, 6000, 7000, 8000, 9000, 10000, 20000, 30000, 50000, 100000};
+  return bounds;
+}
+
+const std::vector<double>& BatchByteBounds() {
+  static const std::vector<double> bounds = {
+      10,     25,     50,     75,     100,     250,     500,     750,     1000,    2000,    3000,    4000,    5000,
+      6000,   7000,   8000,   9000,   10000,   20000,   30000,   50000,   100000,  200000,  300000,  400000,  500000,
+      600000, 700000, 800000, 900000, 1000000, 2000000, 3000000, 4000000, 5000000, 6000000, 7000000, 8000000, 9000000};
+  return bounds;
+}
+
 Metrics::Entry& Metrics::Find(const Instrument& instrument, Attributes& attributes) {
   std::sort(attributes.begin(), attributes.end());
   Group& g = groups_[instrument.name];
@@ -55,6 +69,17 @@ Histogram* Metrics::GetHistogram(const Instrument& instrument, Attributes attrib
 void Metrics::SetBounds(BoundsOf bounds) {
   std::lock_guard lock(mutex_);
   bounds_ = std::move(bounds);
+}
+
+void Metrics::DescribeExporter(const std::string& id, std::string_view signal, Attributes attributes) {
+  std::lock_guard lock(mutex_);
+  exporters_[{id, std::string(signal)}] = std::move(attributes);
+}
+
+Attributes Metrics::ExporterAttributes(const std::string& id, std::string_view signal) const {
+  std::lock_guard lock(mutex_);
+  auto it = exporters_.find({id, std::string(signal)});
+  return it == exporters_.end() ? Attributes() : it->second;
 }
 
 std::shared_ptr<void> Metrics::Observe(const Instrument& instrument, Attributes attributes,

@@ -46,6 +46,10 @@ class Histogram {
   Data data_;
 };
 
+/// The reference's bounds for sizes of batches.
+const std::vector<double>& BatchItemBounds();
+const std::vector<double>& BatchByteBounds();
+
 /// Detail level from which a metric is shown (service::telemetry::metrics::level).
 enum class MetricLevel : uint8_t { kNone, kBasic, kNormal, kDetailed };
 
@@ -69,6 +73,13 @@ class Metrics {
   /// Bounds for histograms that are made from here on instead of their own; null: their own.
   using BoundsOf = std::function<const std::vector<double>*(const Instrument&)>;
   void SetBounds(BoundsOf bounds);
+  /// The level that somebody reads at (service::telemetry::metrics::level): what only a higher level shows need not be
+  /// recorded.
+  void SetLevel(MetricLevel level) { level_.store(level, std::memory_order_relaxed); }
+  bool detailed() const { return level_.load(std::memory_order_relaxed) == MetricLevel::kDetailed; }
+  /// Attributes of an exporter's item counts besides its id (where it sends to), by id and signal.
+  void DescribeExporter(const std::string& id, std::string_view signal, Attributes attributes);
+  Attributes ExporterAttributes(const std::string& id, std::string_view signal) const;
   /// A value asked for at collection time. The returned handle removes it. `fn` is called on the collecting thread.
   std::shared_ptr<void> Observe(const Instrument& instrument, Attributes attributes, std::function<double()> fn);
 
@@ -97,6 +108,8 @@ class Metrics {
   Entry& Find(const Instrument& instrument, Attributes& attributes);
   mutable std::mutex mutex_;
   BoundsOf bounds_;
+  std::atomic<MetricLevel> level_{MetricLevel::kNormal};
+  std::map<std::pair<std::string, std::string>, Attributes> exporters_;  // bounded by the configuration
   std::map<std::string, Group, std::less<>> groups_;
   size_t series_ = 0;
 };

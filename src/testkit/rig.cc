@@ -231,6 +231,7 @@ Books Rig::books() {
       case Entry::kSent:
         b.sent += l.value;
         break;
+      case Entry::kFailed:  // lost: nothing makes up for it, and the books do not balance
       case Entry::kRequests:
       case Entry::kBytes:
         break;

@@ -303,6 +303,67 @@ def schema():
         assert "$schema" in doc and {"receivers", "processors", "exporters", "service"} <= set(doc["properties"]), list(doc)
 
 
+def families(text):
+    """A metrics page as {name: (type, sets of label names)}; a histogram is one family."""
+    types, found = {}, {}
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            types[name] = kind
+        elif line and not line.startswith("#"):
+            m = re.match(r"([a-zA-Z0-9_]+)(?:\{(.*)\})? ", line)
+            labels = frozenset(re.findall(r'(\w+)="', m[2] or "")) - {"le"}
+            base = re.sub(r"_(bucket|sum|count)$", "", m[1])
+            name = base if types.get(base) == "histogram" else m[1]
+            found.setdefault(name, (types.get(name), set()))[1].add(labels)
+    return found
+
+
+# What Go's page handler counts about itself.
+GO_ONLY = {"promhttp_metric_handler_errors_total"}
+SUFFIXED = {"without_type_suffix": False, "without_units": False, "without_scope_info": False}
+LIMITED = {"memory_limiter": {"check_interval": "1s", "limit_mib": 500}, "batch": {"timeout": "50ms"}}
+
+
+def metric_names(level, **style):
+    """After traffic of all signals over both protocols, a page that the user lists has every family of the reference, of its type, with its labels."""
+    from sink import Sink
+    pages = []
+    for name, command in (("naru", collectors.NARU), ("reference", collectors.REFERENCE)):
+        with Scratch() as s:
+            sink = s.closing(Sink())
+            grpc, port, metrics = free_port(), free_port(), free_port()
+            pipeline = {"receivers": ["otlp"], "processors": ["memory_limiter", "batch"], "exporters": ["otlp_grpc", "otlp_http"]}
+            config = {"receivers": {"otlp": collectors.otlp_receiver(grpc=grpc, http=port)}, "processors": LIMITED,
+                      "exporters": {"otlp_grpc": {"endpoint": f"127.0.0.1:{sink.grpc_port}", "tls": {"insecure": True}},
+                                    "otlp_http": {"endpoint": f"http://127.0.0.1:{sink.http_port}"}},
+                      "service": {"telemetry": {"metrics": {"level": level, "readers": [{"pull": {"exporter": {"prometheus": {
+                          "host": "127.0.0.1", "port": metrics, **style}}}}]}}, "pipelines": {s: pipeline for s in ("traces", "metrics", "logs")}}}
+            collectors.start(s, name, command, config, (grpc, port, metrics))
+            with otlp.channel(f"127.0.0.1:{grpc}") as channel:
+                for signal, message in differential.inputs_of({"input": ["traces", "metrics", "logs"]}):
+                    assert otlp.post(port, signal, message).status == 200
+                    otlp.export(channel, signal, message)
+
+            def page():
+                return otlp.http_request(metrics, "GET", "/metrics").body.decode()
+
+            def sent():
+                return len(re.findall(r"^otelcol_exporter_sent_\w+\{.*\} [1-9]", page(), re.M))
+            wait_until(lambda: sent() == 6, 10, 0.1, "both exporters have sent every signal")
+            pages.append(families(page()))
+    mine, theirs = pages
+    problems = [f"{n}: {mine.get(n, 'missing')} instead of {want}" for n, want in sorted(theirs.items()) if n not in GO_ONLY and mine.get(n) != want]
+    assert len(theirs) > 25 and not problems, "\n".join([f"{len(problems)} differences", *problems])
+    early = [n for n in mine if n.startswith(("http_", "rpc_")) or n.endswith("internal_duration")]
+    assert level == "detailed" or not early, f"shown below level detailed: {early}"
+
+
+for _level in ("basic", "normal", "detailed"):
+    add(f"doors/own-metric-names/{_level}", lambda x=_level: metric_names(x), needs=("otelcol-ref",), seconds=60)
+add("doors/own-metric-names/suffixed", lambda: metric_names("detailed", **SUFFIXED), needs=("otelcol-ref",), seconds=60)
+
+
 @test("doors/own-metrics", needs=("otelcol-ref",), seconds=60)
 def own_metrics():
     """After the same traffic both show the same of their own metrics: names, labels and values of receivers, processors and exporters."""
@@ -316,7 +377,7 @@ def own_metrics():
                       "processors": {"batch": {"timeout": "50ms"}, "filter": {"spans": {"exclude": {"match_type": "strict", "services": ["cart"]}}}},
                       "exporters": {"otlp_grpc": {"endpoint": f"127.0.0.1:{sink.grpc_port}", "tls": {"insecure": True}}, "nop": {}},
                       "service": {"telemetry": {"metrics": {"level": "normal", "readers": [{"pull": {"exporter": {"prometheus": {
-                          "host": "127.0.0.1", "port": metrics, "without_type_suffix": True, "without_units": True, "without_scope_info": True}}}}]}},
+                          "host": "127.0.0.1", "port": metrics}}}}]}},
                           "pipelines": {"traces": {"receivers": ["otlp"], "processors": ["filter", "batch"], "exporters": ["otlp_grpc"]},
                                         "logs": {"receivers": ["otlp"], "processors": ["batch"], "exporters": ["otlp_grpc"]},
                                         "metrics": {"receivers": ["otlp"], "exporters": ["otlp_grpc"]}}}}

@@ -17,7 +17,7 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
   f->exporter = [](const Config& c, pipeline::ExporterContext ctx) -> Result<std::unique_ptr<pipeline::Exporter>> {
     if (!c.queue) return std::unique_ptr<pipeline::Exporter>(std::make_unique<DebugExporter>(c, ctx));
     auto printer = std::make_shared<Printer>(c, ctx.signal, ctx.log);
-    pipeline::EngineOptions o{{}, c.queue, 0, [printer](pipeline::Host&) { return printer->Open(); }};
+    pipeline::EngineOptions o{{}, c.queue, 0, {}, [printer](pipeline::Host&) { return printer->Open(); }};
     return std::unique_ptr<pipeline::Exporter>(
         std::make_unique<pipeline::ExporterEngine>(std::move(ctx), std::move(o), [printer](net::Loop&) {
           return std::unique_ptr<pipeline::Sender>(std::make_unique<PrintingSender>(printer));

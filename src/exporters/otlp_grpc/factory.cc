@@ -17,7 +17,8 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
   f->stability = {.traces = "stable", .metrics = "stable", .logs = "stable", .profiles = "alpha"};
   f->exporter = [](const Config& c, pipeline::ExporterContext ctx) -> Result<std::unique_ptr<pipeline::Exporter>> {
     pipeline::EngineOptions o{
-        c.retry, c.queue, 0, [client = c.client](pipeline::Host& host) { return pipeline::CheckClient(host, client); }};
+        c.retry, c.queue, 0, pipeline::Destination(*pipeline::GrpcTarget::Parse(c.client.endpoint)),
+        [client = c.client](pipeline::Host& host) { return pipeline::CheckClient(host, client); }};
     auto context = std::make_shared<const pipeline::ExporterContext>(ctx);
     return std::unique_ptr<pipeline::Exporter>(std::make_unique<pipeline::ExporterEngine>(
         std::move(ctx), std::move(o), [c, context](net::Loop& loop) { return NewGrpcSender(c, *context, loop); }));

@@ -2,6 +2,7 @@
 
 #include "net/http_client.h"
 #include "otlp/json.h"
+#include "pipeline/call_metrics.h"
 #include "pipeline/config/client.h"
 #include "wire/compress.h"
 
@@ -20,7 +21,10 @@ class GrpcSender final : public pipeline::Sender {
       : config_(c),
         path_(otlp::Names(context.signal).grpc_path),
         auth_(pipeline::FindClientAuth(*context.host, c.client.auth)),
-        tracer_(context.host->tracer()) {
+        tracer_(context.host->tracer()),
+        metrics_(context.host->metrics()),
+        loop_(loop),
+        target_(*pipeline::GrpcTarget::Parse(c.client.endpoint)) {
     codec_ = *wire::CodecByGrpcName(c.client.compression);
     for (auto& [k, v] : c.client.headers.entries) {
       std::string name = k;
@@ -50,8 +54,16 @@ class GrpcSender final : public pipeline::Sender {
       r.compressed = true;
       r.headers.emplace_back("grpc-encoding", std::string(wire::GrpcName(codec_)));
     }
-    client_->Send(std::move(r),
-                  [done = std::move(done)](Result<net::ClientResponse> got) { done(Judge(std::move(got))); });
+    if (!metrics_.detailed()) {
+      client_->Send(std::move(r),
+                    [done = std::move(done)](Result<net::ClientResponse> got) { done(Judge(std::move(got))); });
+      return;
+    }
+    client_->Send(std::move(r), [this, begun = loop_.Now(), done = std::move(done)](Result<net::ClientResponse> got) {
+      pipeline::RecordRpcClient(metrics_, path_, got ? got->grpc_code : got.error().code, loop_.Now() - begun,
+                                target_.host, target_.port);
+      done(Judge(std::move(got)));
+    });
   }
 
  private:
@@ -109,6 +121,9 @@ class GrpcSender final : public pipeline::Sender {
   std::vector<std::pair<std::string, std::string>> headers_;
   pipeline::ClientAuth* auth_;
   pipeline::Tracer& tracer_;
+  pipeline::Metrics& metrics_;
+  net::Loop& loop_;
+  pipeline::GrpcTarget target_;
   std::unique_ptr<net::HttpClient> client_;
 };
 

@@ -7,6 +7,16 @@
 
 namespace naru::exporters::otlp_http {
 
+namespace {
+
+pipeline::Attributes Destination(const Config& c, otlp::Signal signal) {
+  auto url = net::Url::Parse(UrlFor(c, signal));
+  if (!url) return {};
+  return {{"server.address", url->host}, {"server.port", std::to_string(url->port)}, {"url.path", url->path}};
+}
+
+}  // namespace
+
 std::unique_ptr<pipeline::Factory> NewFactory() {
   auto f = std::make_unique<pipeline::FactoryOf<Config>>();
   f->kind = pipeline::Kind::kExporter;
@@ -17,7 +27,8 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
   f->stability = {.traces = "stable", .metrics = "stable", .logs = "stable", .profiles = "alpha"};
   f->exporter = [](const Config& c, pipeline::ExporterContext ctx) -> Result<std::unique_ptr<pipeline::Exporter>> {
     pipeline::EngineOptions o{
-        c.retry, c.queue, 0, [client = c.client](pipeline::Host& host) { return pipeline::CheckClient(host, client); }};
+        c.retry, c.queue, 0, Destination(c, ctx.signal),
+        [client = c.client](pipeline::Host& host) { return pipeline::CheckClient(host, client); }};
     auto context = std::make_shared<const pipeline::ExporterContext>(ctx);
     return std::unique_ptr<pipeline::Exporter>(std::make_unique<pipeline::ExporterEngine>(
         std::move(ctx), std::move(o), [c, context](net::Loop& loop) { return NewHttpSender(c, *context, loop); }));

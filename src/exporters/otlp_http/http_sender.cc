@@ -2,6 +2,7 @@
 
 #include "net/http_client.h"
 #include "otlp/json.h"
+#include "pipeline/call_metrics.h"
 #include "pipeline/config/client.h"
 #include "wire/compress.h"
 
@@ -12,14 +13,6 @@ using otlp::Signal;
 using pipeline::Batch;
 using pipeline::SendResult;
 
-std::string UrlFor(const Config& c, Signal s) {
-  const std::string* own[] = {&c.traces_endpoint, &c.metrics_endpoint, &c.logs_endpoint, &c.profiles_endpoint};
-  if (!own[static_cast<int>(s)]->empty()) return *own[static_cast<int>(s)];
-  std::string base = c.client.endpoint;
-  while (!base.empty() && base.back() == '/') base.pop_back();
-  return base + std::string(otlp::Names(s).http_path);
-}
-
 class HttpSender final : public pipeline::Sender {
  public:
   HttpSender(const Config& c, const pipeline::ExporterContext& context, net::Loop& loop)
@@ -27,13 +20,15 @@ class HttpSender final : public pipeline::Sender {
         signal_(context.signal),
         loop_(loop),
         auth_(pipeline::FindClientAuth(*context.host, c.client.auth)),
-        tracer_(context.host->tracer()) {
+        tracer_(context.host->tracer()),
+        metrics_(context.host->metrics()) {
     codec_ = *wire::CodecByHttpName(c.client.compression);
     auto url = net::Url::Parse(UrlFor(c, signal_));
     if (!url) {
       broken_ = url.error();
       return;
     }
+    url_parts_ = *url;
     path_ = url->path;
     url_ = fmt::format("{}://{}{}", url->scheme, url->Authority(), url->path);
     headers_.emplace_back("content-type", c.encoding == "json" ? "application/json" : "application/x-protobuf");
@@ -72,11 +67,32 @@ class HttpSender final : public pipeline::Sender {
       r.body = {std::move(*packed)};
       r.headers.emplace_back("content-encoding", std::string(wire::HttpName(codec_)));
     }
+    if (!metrics_.detailed()) {
+      client_->Send(std::move(r),
+                    [this, done = std::move(done)](Result<net::ClientResponse> got) { done(Judge(std::move(got))); });
+      return;
+    }
+    uint64_t bytes = 0;
+    for (auto& s : r.body) bytes += s.size();
     client_->Send(std::move(r),
-                  [this, done = std::move(done)](Result<net::ClientResponse> got) { done(Judge(std::move(got))); });
+                  [this, bytes, begun = loop_.Now(), done = std::move(done)](Result<net::ClientResponse> got) {
+                    Measure(got, bytes, loop_.Now() - begun);
+                    done(Judge(std::move(got)));
+                  });
   }
 
  private:
+  void Measure(const Result<net::ClientResponse>& got, uint64_t bytes, Duration took) {
+    std::string error = got ? got->status >= 400 ? std::to_string(got->status) : "" : CodeName(got.error().code);
+    pipeline::RecordHttpClient(metrics_, {.scheme = url_parts_.scheme,
+                                          .server_address = url_parts_.host,
+                                          .server_port = url_parts_.port,
+                                          .status = got ? got->status : 0,
+                                          .error_type = error,
+                                          .duration = took,
+                                          .request_bytes = bytes});
+  }
+
   SendResult Judge(Result<net::ClientResponse> got) {
     if (!got) return SendResult::Failed(got.error());
     const std::string* type = got->Header("content-type");
@@ -147,11 +163,21 @@ class HttpSender final : public pipeline::Sender {
   std::vector<std::pair<std::string, std::string>> headers_;
   pipeline::ClientAuth* auth_;
   pipeline::Tracer& tracer_;
+  pipeline::Metrics& metrics_;
+  net::Url url_parts_;
   Error broken_;
   std::unique_ptr<net::HttpClient> client_;
 };
 
 }  // namespace
+
+std::string UrlFor(const Config& c, Signal s) {
+  const std::string* own[] = {&c.traces_endpoint, &c.metrics_endpoint, &c.logs_endpoint, &c.profiles_endpoint};
+  if (!own[static_cast<int>(s)]->empty()) return *own[static_cast<int>(s)];
+  std::string base = c.client.endpoint;
+  while (!base.empty() && base.back() == '/') base.pop_back();
+  return base + std::string(otlp::Names(s).http_path);
+}
 
 std::unique_ptr<pipeline::Sender> NewHttpSender(const Config& config, const pipeline::ExporterContext& context,
                                                 net::Loop& loop) {

@@ -9,6 +9,9 @@
 
 namespace naru::exporters::otlp_http {
 
+/// Where items of a signal go: their own endpoint, or the common one with the signal's path.
+std::string UrlFor(const Config& config, otlp::Signal signal);
+
 std::unique_ptr<pipeline::Sender> NewHttpSender(const Config& config, const pipeline::ExporterContext& context,
                                                 net::Loop& loop);
 

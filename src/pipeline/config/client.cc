@@ -59,6 +59,11 @@ net::StreamWrapper ToProxy(const net::Url& proxy, const std::string& host, uint1
 
 }  // namespace
 
+Attributes Destination(const GrpcTarget& target) {
+  if (target.unix_path) return {{"server.address", target.host}};
+  return {{"server.address", target.host}, {"server.port", std::to_string(target.port)}};
+}
+
 std::unique_ptr<net::HttpClient> MakeGrpcClient(Host& host, const GrpcClientConfig& c, net::Loop& loop) {
   auto target = GrpcTarget::Parse(c.endpoint);
   bool tls = !target->unix_path && !target->plain && (target->tls || !c.tls.insecure);

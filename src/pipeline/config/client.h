@@ -6,6 +6,7 @@
 #include "net/http_client.h"
 #include "pipeline/component.h"
 #include "pipeline/config/client_config.h"
+#include "pipeline/metrics.h"
 
 namespace naru::pipeline {
 
@@ -14,6 +15,9 @@ std::unique_ptr<net::HttpClient> MakeGrpcClient(Host& host, const GrpcClientConf
 /// For the origin of `url`; on `loop`'s thread.
 std::unique_ptr<net::HttpClient> MakeHttpClient(Host& host, const HttpClientConfig& config, const net::Url& url,
                                                 net::Loop& loop);
+
+/// server.address and server.port of an endpoint that was checked: what an exporter's item counts carry.
+Attributes Destination(const GrpcTarget& target);
 
 /// The authenticator that `config` names; null without one. Start() checks it with CheckClient.
 ClientAuth* FindClientAuth(Host& host, const conf::Optional<ClientAuthConfig>& config);

@@ -10,6 +10,14 @@ using naru::otlp::Signal;
 
 namespace {
 
+// Anything else that a client makes up is one method (HTTP semantic conventions).
+std::string_view KnownMethod(std::string_view method) {
+  for (std::string_view known : {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}) {
+    if (method == known) return known;
+  }
+  return "_OTHER";
+}
+
 std::string Lower(std::string_view s) {
   std::string out(s);
   for (char& c : out) {
@@ -71,6 +79,7 @@ Status Endpoint::Open(pipeline::Host& host) {
     accounts_[static_cast<size_t>(i)] = {l.Open(owner, Entry::kOffered),
                                          l.Open(owner, Entry::kAccepted),
                                          l.Open(owner, Entry::kRefused),
+                                         l.Open(owner, Entry::kFailed),
                                          l.Open(owner, Entry::kRequests, "malformed"),
                                          l.Open(owner, Entry::kRequests, "refused_memory"),
                                          l.Open(owner, Entry::kRequests, "success"),
@@ -169,7 +178,7 @@ std::shared_ptr<net::RequestHandler> Endpoint::OnGrpc(const net::RequestHead& he
     FailGrpc(call, client.error());
     return nullptr;
   }
-  return std::make_shared<Request>(shared_from_this(), call, static_cast<Signal>(signal), true, false, *codec,
+  return std::make_shared<Request>(shared_from_this(), call, static_cast<Signal>(signal), true, false, true, *codec,
                                    std::move(*client), std::string());
 }
 
@@ -185,6 +194,10 @@ std::shared_ptr<net::RequestHandler> Endpoint::OnHttp(const net::RequestHead& he
     std::vector<net::Header> headers = {{"content-type", "text/plain; charset=utf-8"}};
     if (status == 405) headers.push_back({"allow", "POST"});
     AddHeaders(headers, origin);
+    Measure({.method = KnownMethod(head.method),
+             .version = head.http2 ? "2" : "1.1",
+             .status = status,
+             .response_bytes = body.size()});
     call.Respond(status, headers, Slice::CopyOf(body));
     return nullptr;
   };
@@ -203,7 +216,8 @@ std::shared_ptr<net::RequestHandler> Endpoint::OnHttp(const net::RequestHead& he
     return text(415, "415 unsupported media type, supported: [application/json, application/x-protobuf]");
   }
   auto fail = [&](int status, const Error& e) {
-    FailHttp(call, status, e, json, origin);
+    size_t bytes = FailHttp(call, status, e, json, origin);
+    Measure({.route = head.path, .version = head.http2 ? "2" : "1.1", .status = status, .response_bytes = bytes});
     return nullptr;
   };
   auto client = Client(head);
@@ -223,8 +237,8 @@ std::shared_ptr<net::RequestHandler> Endpoint::OnHttp(const net::RequestHead& he
     accounts_[static_cast<size_t>(signal)].refused_memory.Add(1);
     return fail(503, ok.error());
   }
-  return std::make_shared<Request>(shared_from_this(), call, static_cast<Signal>(signal), false, json, *codec,
-                                   std::move(*client), std::move(origin));
+  return std::make_shared<Request>(shared_from_this(), call, static_cast<Signal>(signal), false, json, head.http2,
+                                   *codec, std::move(*client), std::move(origin));
 }
 
 // The reference's mapping of statuses that came from downstream; what is retryable is 503 (429 when something is
@@ -246,7 +260,7 @@ int Endpoint::HttpStatus(const Error& e) {
   }
 }
 
-void Endpoint::FailHttp(net::ServerCall& call, int status, const Error& error, bool json, const std::string& origin) {
+size_t Endpoint::FailHttp(net::ServerCall& call, int status, const Error& error, bool json, const std::string& origin) {
   naru::otlp::RpcStatus s{error.code, error.message, std::nullopt};
   if (s.code == Code::kOk) s.code = Code::kUnknown;
   std::string delay;
@@ -259,10 +273,22 @@ void Endpoint::FailHttp(net::ServerCall& call, int status, const Error& error, b
   }
   if (status == 401) headers.push_back({"www-authenticate", "Basic, Bearer"});
   AddHeaders(headers, origin);
-  call.Respond(status, headers, Slice::CopyOf(json ? naru::otlp::RpcStatusToJson(s) : naru::otlp::EncodeRpcStatus(s)));
+  std::string body = json ? naru::otlp::RpcStatusToJson(s) : naru::otlp::EncodeRpcStatus(s);
+  call.Respond(status, headers, Slice::CopyOf(body));
+  return body.size();
 }
 
-void Endpoint::FailGrpc(net::ServerCall& call, const Error& error) {
+void Endpoint::Measure(pipeline::HttpCall call) const {
+  auto& metrics = context_.host->metrics();
+  if (!metrics.detailed()) return;
+  // Not the Host header, as in the reference: clients could fill the registry with it.
+  if (listener_) call.server_address = listener_->local().host;
+  call.server_port = listener_ ? listener_->local().port : 0;
+  call.scheme = listen_.tls ? "https" : "http";
+  pipeline::RecordHttpServer(metrics, call);
+}
+
+Code Endpoint::FailGrpc(net::ServerCall& call, const Error& error) {
   naru::otlp::RpcStatus s{error.code, error.message, std::nullopt};
   if (s.code == Code::kOk) s.code = Code::kUnknown;
   // Only codes that clients try again may carry a retryable refusal.
@@ -276,6 +302,7 @@ void Endpoint::FailGrpc(net::ServerCall& call, const Error& error) {
     details = naru::otlp::EncodeRpcStatus(s);
   }
   call.RespondGrpc({s.code, s.message, details}, Slice());
+  return s.code;
 }
 
 }  // namespace naru::receivers::otlp

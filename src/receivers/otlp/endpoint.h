@@ -7,6 +7,7 @@
 
 #include "net/http_server.h"
 #include "otlp/signal.h"
+#include "pipeline/call_metrics.h"
 #include "pipeline/component.h"
 #include "pipeline/config/cors.h"
 #include "pipeline/config/listener.h"
@@ -18,7 +19,7 @@ class Request;
 
 /// The counters of one signal over one transport.
 struct Accounts {
-  pipeline::Counter offered, accepted, refused;
+  pipeline::Counter offered, accepted, refused, failed;
   pipeline::Counter malformed, refused_memory, requests_ok, requests_failed;
 };
 
@@ -39,8 +40,12 @@ class Endpoint final : public net::Service, public std::enable_shared_from_this<
   std::shared_ptr<net::RequestHandler> OnHttp(const net::RequestHead& head, net::ServerCall& call);
   Result<std::shared_ptr<pipeline::ClientInfo>> Client(const net::RequestHead& head);
   /// Answers an error over HTTP in the request's encoding.
-  void FailHttp(net::ServerCall& call, int status, const Error& error, bool json, const std::string& origin);
-  static void FailGrpc(net::ServerCall& call, const Error& error);
+  /// The size of the answer's body.
+  size_t FailHttp(net::ServerCall& call, int status, const Error& error, bool json, const std::string& origin);
+  /// The code that was answered.
+  static Code FailGrpc(net::ServerCall& call, const Error& error);
+  /// Completes and records a request, with metrics at level detailed.
+  void Measure(pipeline::HttpCall call) const;
   static int HttpStatus(const Error& error);
   /// Configured response headers, and those of CORS for this origin.
   void AddHeaders(std::vector<net::Header>& headers, const std::string& origin) const;

@@ -15,17 +15,20 @@ constexpr size_t kFirstBlock = 4096;
 }  // namespace
 
 Request::Request(std::shared_ptr<Endpoint> endpoint, net::ServerCall& call, naru::otlp::Signal signal, bool grpc,
-                 bool json, wire::Codec codec, std::shared_ptr<pipeline::ClientInfo> client, std::string origin)
+                 bool json, bool http2, wire::Codec codec, std::shared_ptr<pipeline::ClientInfo> client,
+                 std::string origin)
     : endpoint_(std::move(endpoint)),
       call_(&call),
       loop_(call.loop()),
       signal_(signal),
       grpc_(grpc),
       json_(json),
+      http2_(http2),
       compressed_(!grpc && codec != wire::Codec::kIdentity),
       codec_(codec),
       origin_(std::move(origin)),
       scanner_(signal) {
+  if (endpoint_->context_.host->metrics().detailed()) begun_ = loop_.Now();
   if (client && endpoint_->context_.host->tracer().on()) StartSpan(*client);
   client_ = std::move(client);
 }
@@ -149,13 +152,14 @@ void Request::OnEnd() {
 void Request::OnResolved(const pipeline::Outcome& outcome) {
   auto& a = endpoint_->accounts_[static_cast<size_t>(signal_)];
   auto n = static_cast<int64_t>(items_);
-  (outcome.refused ? a.refused : a.accepted).Add(n);
+  (outcome.lost ? a.failed : outcome.refused ? a.refused : a.accepted).Add(n);
   if (span_) EndSpan(outcome);
   if (loop_.InLoop()) return Answer(outcome);
   loop_.Post([self = shared_from_this(), outcome] { self->Answer(outcome); });
 }
 
 void Request::Answer(const pipeline::Outcome& outcome) {
+  if (outcome.lost) return Fail(Error{Code::kInternal, false, Duration{0}, "items were lost on their way"});
   if (outcome.refused) return Fail(outcome.error);
   Succeed(outcome.dropped + odd_records_, outcome.dropped ? outcome.error.message : odd_message_);
 }
@@ -167,19 +171,39 @@ void Request::Succeed(uint64_t rejected, const std::string& message) {
   endpoint_->accounts_[static_cast<size_t>(signal_)].requests_ok.Add(1);
   if (rejected == 0 && message.empty()) {
     static constexpr std::string_view kEmpty("\x0a\x00", 2);
-    if (grpc_) return call->RespondGrpc({}, Slice());
+    if (grpc_) {
+      Measure(0, Code::kOk, 0);
+      return call->RespondGrpc({}, Slice());
+    }
     if (endpoint_->response_headers_.empty() && !endpoint_->cors_.on()) {
-      if (json_)
-        return call->Respond(200, {{"content-type", "application/json"}}, Slice::Static("{\"partialSuccess\":{}}"));
+      static constexpr std::string_view kEmptyJson = "{\"partialSuccess\":{}}";
+      Measure(200, Code::kOk, json_ ? kEmptyJson.size() : kEmpty.size());
+      if (json_) return call->Respond(200, {{"content-type", "application/json"}}, Slice::Static(kEmptyJson));
       return call->Respond(200, {{"content-type", "application/x-protobuf"}}, Slice::Static(kEmpty));
     }
   }
   naru::otlp::ExportOutcome out{static_cast<int64_t>(rejected), message};
   std::string body = json_ ? naru::otlp::ExportResponseToJson(signal_, out) : naru::otlp::EncodeExportResponse(out);
+  Measure(200, Code::kOk, body.size());
   if (grpc_) return call->RespondGrpc({}, Slice::CopyOf(body));
   std::vector<net::Header> headers = {{"content-type", json_ ? "application/json" : "application/x-protobuf"}};
   endpoint_->AddHeaders(headers, origin_);
   call->Respond(200, headers, Slice::CopyOf(body));
+}
+
+void Request::Measure(int status, Code code, size_t response_bytes) {
+  if (begun_ == MonoTime{}) return;
+  Duration took = loop_.Now() - begun_;
+  if (grpc_) {
+    pipeline::RecordRpcServer(endpoint_->context_.host->metrics(), naru::otlp::Names(signal_).grpc_path, code, took);
+    return;
+  }
+  endpoint_->Measure({.route = endpoint_->paths_[static_cast<size_t>(signal_)],
+                      .version = http2_ ? "2" : "1.1",
+                      .status = status,
+                      .duration = took,
+                      .request_bytes = size_,
+                      .response_bytes = response_bytes});
 }
 
 void Request::Fail(const Error& error) {
@@ -188,8 +212,9 @@ void Request::Fail(const Error& error) {
   if (!call_) return;
   auto* call = std::exchange(call_, nullptr);
   endpoint_->accounts_[static_cast<size_t>(signal_)].requests_failed.Add(1);
-  if (grpc_) return Endpoint::FailGrpc(*call, error);
-  endpoint_->FailHttp(*call, Endpoint::HttpStatus(error), error, json_, origin_);
+  if (grpc_) return Measure(0, Endpoint::FailGrpc(*call, error), 0);
+  int status = Endpoint::HttpStatus(error);
+  Measure(status, Code::kOk, endpoint_->FailHttp(*call, status, error, json_, origin_));
 }
 
 }  // namespace naru::receivers::otlp

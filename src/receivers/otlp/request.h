@@ -12,7 +12,7 @@ namespace naru::receivers::otlp {
 class Request final : public net::RequestHandler, public pipeline::Ack, public std::enable_shared_from_this<Request> {
  public:
   Request(std::shared_ptr<Endpoint> endpoint, net::ServerCall& call, naru::otlp::Signal signal, bool grpc, bool json,
-          wire::Codec codec, std::shared_ptr<pipeline::ClientInfo> client, std::string origin);
+          bool http2, wire::Codec codec, std::shared_ptr<pipeline::ClientInfo> client, std::string origin);
   ~Request() override = default;
 
   bool OnMessage(bool compressed, uint32_t length) override;
@@ -30,13 +30,15 @@ class Request final : public net::RequestHandler, public pipeline::Ack, public s
   void Succeed(uint64_t rejected, const std::string& message);
   void Answer(const pipeline::Outcome& outcome);
   void StartSpan(pipeline::ClientInfo& client);
+  /// Before an answer: its part of the metrics of single requests, if they are on.
+  void Measure(int status, Code code, size_t response_bytes);
   void EndSpan(const pipeline::Outcome& outcome);
 
   std::shared_ptr<Endpoint> endpoint_;
   net::ServerCall* call_;
   net::Loop& loop_;
   naru::otlp::Signal signal_;
-  bool grpc_, json_, compressed_;
+  bool grpc_, json_, http2_, compressed_;
   wire::Codec codec_;
   std::shared_ptr<const pipeline::ClientInfo> client_;
   std::string origin_;
@@ -46,6 +48,7 @@ class Request final : public net::RequestHandler, public pipeline::Ack, public s
   uint64_t items_ = 0;
   uint64_t odd_records_ = 0;  // of JSON that could not be understood
   std::string odd_message_;
+  MonoTime begun_{};  // with metrics at level detailed
   pipeline::ActiveSpan span_;
   std::shared_ptr<Request> self_;  // while tokens are out
 };
