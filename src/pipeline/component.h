@@ -156,7 +156,8 @@ class ClientAuth {
 class Storage {
  public:
   virtual ~Storage() = default;
-  /// A folder of its own for the named component, made if missing: "exporter_otlp_2_traces".
+  /// A folder of its own for the named component, made if missing: "exporter_otlp_traces". Different ids have
+  /// different folders.
   virtual Result<std::string> Folder(std::string_view kind, std::string_view id, std::string_view name) = 0;
   /// True when every append must be on disk before it is acknowledged.
   virtual bool fsync() const = 0;

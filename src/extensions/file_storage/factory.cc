@@ -73,18 +73,18 @@ class FileStorage final : public pipeline::Extension, public pipeline::Storage {
   }
 
  private:
-  // Characters that a file name should not have become `~XXXX`, as in the reference.
+  // Characters that a file name should not have become `~XXXX`, as in the reference; the `/` of ids too, so that
+  // otlp/http and otlp_http do not share a folder.
   static std::string Safe(std::string_view text) {
     std::string out;
     for (unsigned char c : text) {
       bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
                    c == '_';
-      if (c == '/')
-        out += "_";
-      else if (plain)
+      if (plain) {
         out += static_cast<char>(c);
-      else
+      } else {
         out += fmt::format("~{:04X}", static_cast<unsigned>(c));
+      }
     }
     return out;
   }
