@@ -1,5 +1,7 @@
 // Rules of being made, started, stopped and destroyed, without data.
 #include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include "testkit/contract_rules.h"
 
@@ -110,28 +112,66 @@ class Client final : public net::StreamHandler {
   std::unique_ptr<net::Stream> stream_;
 };
 
+// Clients of all kinds, for some seconds; then the end.
+void Besiege(Trial& t, Rig& rig) {
+  auto& random = rig.world().random();
+  std::string noise(3000, 0);
+  for (char& c : noise) c = static_cast<char>(random.Next());
+  const std::string openings[] = {
+      "",
+      noise,
+      "GET / HTTP/1.1\r\n",
+      "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+      "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 1000\r\n\r\nx",
+      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string(9, '\0')};
+  std::vector<std::unique_ptr<Client>> clients;
+  for (auto& port : rig.world().listening()) {
+    for (auto& opening : openings) clients.push_back(std::make_unique<Client>(*rig.world().loops()[1], port, opening));
+  }
+  rig.world().RunFor(2s);
+  StopInTime(t, rig, 3s);
+  ExpectBalance(t, rig);
+  rig.Destroy();
+  clients.clear();
+}
+
 void StopsInTimeWithClientsConnected(Trial& t) {
-  ForEachFlow(t, 3, [&](Rig& rig, const Flow&) {
-    auto& random = rig.world().random();
-    std::string noise(3000, 0);
-    for (char& c : noise) c = static_cast<char>(random.Next());
-    const std::string openings[] = {
-        "",
-        noise,
-        "GET / HTTP/1.1\r\n",
-        "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
-        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 1000\r\n\r\nx",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string(9, '\0')};
-    std::vector<std::unique_ptr<Client>> clients;
-    for (auto& port : rig.world().listening()) {
-      for (auto& opening : openings)
-        clients.push_back(std::make_unique<Client>(*rig.world().loops()[1], port, opening));
+  ForEachFlow(t, 3, [&](Rig& rig, const Flow&) { Besiege(t, rig); });
+}
+
+void SignalsThatNobodyWantsDoNoHarm(Trial& t) {
+  ForEachFlow(
+      t, 1,
+      [&](Rig& rig, const Flow&) {
+        rig.world().RunFor(10min);
+        Besiege(t, rig);
+        t.Expect(rig.probe().arrivals.empty(), "it has kept a consumer that it was not given");
+      },
+      [](Rig& rig) { rig.WantNothing(); });
+}
+
+void StorageKeepsComponentsApart(Trial& t) {
+  ForEachFlow(t, 1, [&](Rig& rig, const Flow&) {
+    pipeline::Storage* storage = rig.extension()->storage();
+    if (storage) {
+      std::set<std::string> folders;
+      std::string base;
+      for (std::string id : {"otlp", "otlp/2", "otlp_2", "../../otlp", "otlp/..", "/", "a b", "\xff"}) {
+        auto folder = storage->Folder("exporter", id, "traces"), again = storage->Folder("exporter", id, "traces");
+        if (!folder || !again) {
+          t.Breach(fmt::format("there is no folder for \"{}\": {}", id, folder ? "" : folder.error().message));
+          continue;
+        }
+        std::filesystem::path path(*folder);
+        t.Expect(*folder == *again, fmt::format("\"{}\" has another folder each time", id));
+        t.Expect(std::filesystem::is_directory(path), *folder + " is not made");
+        t.Expect(path.lexically_normal() == path, *folder + " leads elsewhere");
+        t.Expect(folders.insert(*folder).second, fmt::format("\"{}\" shares the folder of another component", id));
+        if (base.empty()) base = path.parent_path().string();
+        t.Expect(path.parent_path().string() == base, *folder + " is not beside the others");
+      }
     }
-    rig.world().RunFor(2s);
-    StopInTime(t, rig, 3s);
-    ExpectBalance(t, rig);
-    rig.Destroy();
-    clients.clear();
+    StopInTime(t, rig, 5s);
   });
 }
 
@@ -190,6 +230,12 @@ void AddLifecycleRules(std::vector<RuleEntry>& rules) {
                    PortsThatAreTakenAreNamed});
   rules.push_back(
       {{"StopsInTimeWithClientsConnected", "no client can hold up the end"}, kDoors, StopsInTimeWithClientsConnected});
+  rules.push_back({{"SignalsThatNobodyWantsDoNoHarm", "a receiver without pipelines starts, serves nobody and stops"},
+                   {Kind::kReceiver},
+                   SignalsThatNobodyWantsDoNoHarm});
+  rules.push_back({{"StorageKeepsComponentsApart", "each component has one folder, whatever its id"},
+                   {Kind::kExtension},
+                   StorageKeepsComponentsApart});
   rules.push_back({{"AuthenticatorsTakeAnyHeader", "what clients say is judged, whatever it is"},
                    {Kind::kExtension},
                    AuthenticatorsTakeAnyHeader});

@@ -339,6 +339,15 @@ struct LetsEverybodyIn final : pipeline::Extension, pipeline::ServerAuth {
   }
 };
 
+// Has one folder for all.
+struct OneFolder final : pipeline::Extension, pipeline::Storage {
+  pipeline::Storage* storage() override { return this; }
+  Result<std::string> Folder(std::string_view, std::string_view, std::string_view) override {
+    return std::string("/var/../tmp");
+  }
+  bool fsync() const override { return false; }
+};
+
 class Joins final : public pipeline::Connector {
  public:
   explicit Joins(pipeline::ConnectorContext c)
@@ -407,6 +416,8 @@ TEST(Contract, FindsWhatComponentsDoWrong) {
       {ReceiverFactory<DoesNotNameThePort>(), "PortsThatAreTakenAreNamed", "does not name it"},
       {ReceiverFactory<WaitsForItsClients>(), "StopsInTimeWithClientsConnected", "not done by its deadline"},
       {ReceiverFactory<OffersUnanswered>(), "StartsAndStopsWithoutData", "does not balance"},
+      {ExtensionFactory<OneFolder>(), "StorageKeepsComponentsApart", "shares the folder of another"},
+      {ExtensionFactory<OneFolder>(), "StorageKeepsComponentsApart", "leads elsewhere"},
       {ExtensionFactory<LetsEverybodyIn>(), "AuthenticatorsTakeAnyHeader", "is let in"},
   };
   for (auto& c : kCases) EXPECT_THAT(Breaches({*c.factory, ""}, c.rule), HasSubstr(c.breach)) << c.rule;

@@ -89,7 +89,8 @@ Status Rig::Make(const pipeline::Factory& factory, const pipeline::AnyConfig& co
         pipeline::ReceiverContext c;
         fill(c);
         for (int i = 0; i < otlp::kSignals; ++i) {
-          if (!factory.stability.Of(static_cast<otlp::Signal>(i)).empty()) c.next[static_cast<size_t>(i)] = out_.get();
+          bool served = !factory.stability.Of(static_cast<otlp::Signal>(i)).empty();
+          if (served && wanted_) c.next[static_cast<size_t>(i)] = out_.get();
         }
         status = keep(factory.MakeReceiver(config, std::move(c)));
         break;

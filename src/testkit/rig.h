@@ -35,6 +35,8 @@ class Rig {
   TestHost& host() { return host_; }
   Probe& probe() { return probe_; }
 
+  /// Receivers made from here on have no pipelines behind them.
+  void WantNothing() { wanted_ = false; }
   /// Makes the component, for signals `from` to `to` (the same but for connectors; receivers get all), with the
   /// factory's type as its id.
   Status Make(const pipeline::Factory& factory, const pipeline::AnyConfig& config, otlp::Signal from, otlp::Signal to);
@@ -73,6 +75,7 @@ class Rig {
   Probe probe_;
   std::string id_;
   otlp::Signal signal_{};
+  bool wanted_ = true;
   std::unique_ptr<Edge> in_, out_, first_out_;
   std::unique_ptr<pipeline::Component> component_, first_;
   pipeline::Consumer* consumer_ = nullptr;
