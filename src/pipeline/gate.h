@@ -13,6 +13,7 @@
 
 #include "base/budget.h"
 #include "base/result.h"
+#include "base/system_memory.h"
 
 namespace naru::pipeline {
 
@@ -20,7 +21,12 @@ namespace naru::pipeline {
 /// Thread-safe.
 class Gate {
  public:
-  explicit Gate(Budget& budget) : budget_(budget) {}
+  explicit Gate(Budget& budget)
+      : budget_(budget), at_rest_(std::max<int64_t>(0, static_cast<int64_t>(ResidentMemory()) - budget.used())) {}
+
+  /// Bytes that the process has without telemetry, as it was when this was made. Not what it has now: under load that
+  /// includes memory which was given back to the allocator and is there to be taken again.
+  int64_t at_rest() const { return at_rest_; }
 
   /// May a request of about `bytes` come in? The error is retryable and names a delay.
   Status Admit(size_t bytes) {
@@ -54,6 +60,7 @@ class Gate {
   }
 
   Budget& budget_;
+  const int64_t at_rest_;
   std::mutex mutex_;                               // guards limits_
   std::list<std::pair<int64_t, int64_t>> limits_;  // soft, hard
   std::atomic<uint64_t> refused_{0};

@@ -58,8 +58,7 @@ MemoryLimitsConfig::Limits MemoryLimitsConfig::Compute() const {
 std::shared_ptr<void> LimitMemory(Host& host, const MemoryLimitsConfig& config, const Logger& log) {
   // Limits are of the process; the budget counts what grows. What the process needs at rest is taken off.
   MemoryLimitsConfig::Limits l = config.Compute();
-  Budget& budget = host.gate().budget();
-  int64_t rest = std::max<int64_t>(0, static_cast<int64_t>(ResidentMemory()) - budget.used());
+  int64_t rest = host.gate().at_rest();
   int64_t floor = 4 << 20;
   log.Info("Memory limiter configured", {{"limit_mib", l.hard >> 20}, {"spike_limit_mib", (l.hard - l.soft) >> 20}});
   return host.gate().Limit(std::max(floor, l.soft - rest), std::max(floor + (1 << 20), l.hard - rest));
