@@ -126,6 +126,8 @@ class Http2Connection final : public Connection {
       if (guard.gone()) return true;
     }
     if (aged_ && over(o.max_connection_age_grace, aged_at_)) return false;
+    // Who does not answer the ping of the end has gone.
+    if (draining_ && calls_.empty() && now - drain_at_ > kDrainTime) return false;
     if (!ping_sent_ && o.keepalive_time > Duration(0) && now - active_ > o.keepalive_time) {
       nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
       ping_sent_ = true;
@@ -139,10 +141,11 @@ class Http2Connection final : public Connection {
   bool Drain() override {
     if (draining_) return !calls_.empty();
     draining_ = true;
-    // Two GOAWAYs: requests that are on their way when the first one goes out are still served.
+    drain_at_ = state_.loop->Now();
+    // Two GOAWAYs: requests that are on their way when the first one goes out are still served. The answer to the ping
+    // behind it says that the client has seen it, and will send no more.
     nghttp2_submit_shutdown_notice(session_);
-    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
-    if (calls_.empty()) FinalGoaway();
+    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kDrainPing);
     Send();
     return true;
   }
@@ -337,7 +340,10 @@ class Http2Connection final : public Connection {
       case NGHTTP2_PING:
         if (f->hd.flags & NGHTTP2_FLAG_ACK) {
           c.ping_sent_ = false;
-          if (c.draining_ && c.calls_.empty()) c.FinalGoaway();
+          if (c.draining_ && std::memcmp(f->ping.opaque_data, kDrainPing, sizeof kDrainPing) == 0) {
+            c.drain_seen_ = true;
+            if (c.calls_.empty()) c.FinalGoaway();
+          }
         } else {
           c.JudgePing();
         }
@@ -388,7 +394,7 @@ class Http2Connection final : public Connection {
     *it = std::move(c.calls_.back());
     c.calls_.pop_back();
     c.Abort(*call);
-    if (c.draining_ && c.calls_.empty()) c.FinalGoaway();
+    if (c.drain_seen_ && c.calls_.empty()) c.FinalGoaway();
     return 0;
   }
 
@@ -433,7 +439,10 @@ class Http2Connection final : public Connection {
   bool header_overflow_ = false, in_session_ = false, draining_ = false, final_goaway_ = false, closing_ = false,
        saw_preface_ = false, aged_ = false, ping_sent_ = false;
   Duration age_limit_{0};
-  MonoTime aged_at_{}, ping_at_{}, last_ping_{};
+  bool drain_seen_ = false;  // the client has seen the first GOAWAY
+  MonoTime aged_at_{}, ping_at_{}, last_ping_{}, drain_at_{};
+  static constexpr uint8_t kDrainPing[8] = {'n', 'a', 'r', 'u', ' ', 'e', 'n', 'd'};
+  static constexpr Duration kDrainTime = std::chrono::seconds(1);
   int ping_strikes_ = 0, pings_since_data_ = 0;
   Charge session_charge_;
 };

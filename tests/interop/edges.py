@@ -561,6 +561,15 @@ def connection_age():
         assert canon.count("traces", s.written()) == sent * otlp.items("traces", sample())
 
 
+@test("edges/grpc/max-connection-age-under-load", seconds=60)
+def connection_age_load():
+    """Requests that are on their way when a connection is asked to go are served: a client that never tries again sees no failure."""
+    with Server(signals=("traces",), grpc_keys={"keepalive": {"server_parameters": {"max_connection_age": "300ms", "max_connection_age_grace": "10s"}}}) as s:
+        status, text, err = s.scratch.run([collectors.NARU_BINARY, "send", "traces", "--endpoint", f"127.0.0.1:{s.grpc}", "--no-retry", "--count", "0",
+                                           "--duration", "5s", "--workers", "16"], seconds=30)
+        assert status == 0, text + err
+
+
 @test("edges/grpc/transport-frames-nonsense", seconds=30)
 def nonsense():
     """What is no HTTP/2 ends that connection only."""
