@@ -51,7 +51,7 @@ bool IsOwn(std::string_view id) {
   return id.starts_with(kOwnPrefix);
 }
 
-void FromLedger(Families& out, const pipeline::Ledger::Line& l, const Metrics& metrics) {
+void FromLedger(Families& out, const pipeline::Ledger::Line& l, const Metrics& metrics, MetricLevel level) {
   using K = Metrics::Kind;
   auto v = static_cast<double>(l.value);
   std::string noun(ItemNoun(l.owner.signal));
@@ -93,6 +93,10 @@ void FromLedger(Families& out, const pipeline::Ledger::Line& l, const Metrics& m
               fmt::format("Number of {} failed to be added to the sending queue.", noun), "{" + noun + "}", K::kCounter,
               a, v);
     } else if (l.entry == Entry::kDropped) {
+      if (level == MetricLevel::kDetailed && !o.error.empty()) {
+        a.emplace_back("error.type", o.error);
+        a.emplace_back("error.permanent", o.permanent ? "true" : "false");
+      }
       out.Add(base + "send_failed_" + noun,
               fmt::format("Number of {} in failed attempts to send to destination.", noun), "{" + noun + "}",
               K::kCounter, a, v);
@@ -177,7 +181,7 @@ std::vector<Metrics::Family> CollectSelf(pipeline::Host& host, uint64_t start, M
     });
     if (f.instrument.level <= level && !f.series.empty()) out.list_.push_back(std::move(f));
   }
-  for (auto& l : host.ledger().Snapshot()) FromLedger(out, l, host.metrics());
+  for (auto& l : host.ledger().Snapshot()) FromLedger(out, l, host.metrics(), level);
   Clock& clock = host.control_loop().clock();
   out.Add("otelcol_process_uptime", "Uptime of the process", "s", K::kCounter, {},
           static_cast<double>(clock.UnixNano() - start) / 1e9);

@@ -126,7 +126,7 @@ void Shared::GiveUp(const RequestPtr& r, const Error& error, std::string_view re
     context.host->ledger().Post({{held_flight, -n}, {refused_failed, n}});
     r->batch.Refused(error);
   } else {
-    context.host->ledger().Post({{held_flight, -n}, {Dropped(reason), n}});
+    context.host->ledger().Post({{held_flight, -n}, {Dropped(reason, &error), n}});
     LogFailure(error, r->items, "Exporting failed. Dropping data.");
     if (has_tokens && !error.retryable) {
       r->batch.Refused(error);
@@ -184,7 +184,7 @@ void Shared::Examine(const RequestPtr& r, const Error& error) {
   };
   if (flaw != otlp::Flaw::kNone) {
     auto n = static_cast<int64_t>(cut);
-    context.host->ledger().Post({{held_flight, -n}, {Dropped("malformed"), n}});
+    context.host->ledger().Post({{held_flight, -n}, {Dropped("malformed", &error), n}});
     LogFailure(error, cut, "The backend refused a batch; malformed records were cut out of it");
     rebuild(*r, std::move(kept));
     if (r->items == 0) return Finished(r);

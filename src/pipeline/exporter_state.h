@@ -83,7 +83,15 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
     if (options.queue) capacity_metric->Set(options.queue->queue_size);
   }
 
-  Counter Dropped(std::string_view reason) { return context.host->ledger().Open(owner, Entry::kDropped, reason); }
+  /// With the error that ended the items, if there was one: own metrics tell its code.
+  Counter Dropped(std::string_view reason, const Error* error = nullptr) {
+    Owner line = owner;
+    if (error) {
+      line.error = CodeName(error->code);
+      line.permanent = !error->retryable;
+    }
+    return context.host->ledger().Open(line, Entry::kDropped, reason);
+  }
 
   uint64_t Cost(const Batch& b) const {
     if (options.queue->sizer == "items") return b.items();

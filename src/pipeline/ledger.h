@@ -41,11 +41,13 @@ std::string_view EntryName(Entry entry);
 
 /// Names a component within the ledger.
 struct Owner {
-  std::string kind;       // "receiver", "processor", "exporter", "connector", "pipeline"
-  std::string id;         // "otlp/2", "traces/1"
-  std::string signal;     // "traces" ...; empty when it has none
-  std::string pipeline;   // for processors: the pipeline that they are in
-  std::string transport;  // for receivers: "grpc", "http"
+  std::string kind;        // "receiver", "processor", "exporter", "connector", "pipeline"
+  std::string id;          // "otlp/2", "traces/1"
+  std::string signal;      // "traces" ...; empty when it has none
+  std::string pipeline;    // for processors: the pipeline that they are in
+  std::string transport;   // for receivers: "grpc", "http"
+  std::string error;       // of what exporters dropped: the code that ended it, "InvalidArgument"
+  bool permanent = false;  // and whether trying again could not help
   auto operator<=>(const Owner&) const = default;
 };
 

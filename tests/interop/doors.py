@@ -359,6 +359,31 @@ def metric_names(level, **style):
     assert level == "detailed" or not early, f"shown below level detailed: {early}"
 
 
+@test("doors/own-metrics-of-failures", needs=("otelcol-ref",), seconds=60)
+def failure_metrics():
+    """At level detailed what could not be sent is counted by the error that ended it, with the same labels and values in both."""
+    from sink import Sink
+    found = []
+    for name, command in (("naru", collectors.NARU), ("reference", collectors.REFERENCE)):
+        with Scratch() as s:
+            sink = s.closing(Sink(plan=lambda n: 400))
+            port, metrics = free_port(), free_port()
+            config = {"receivers": {"otlp": collectors.otlp_receiver(http=port)},
+                      "exporters": {"otlp_http": {"endpoint": f"http://127.0.0.1:{sink.http_port}"}},
+                      "service": {"telemetry": {"metrics": {"level": "detailed", "readers": [{"pull": {"exporter": {"prometheus": {
+                          "host": "127.0.0.1", "port": metrics}}}}]}},
+                          "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["otlp_http"]}}}}
+            c = collectors.start(s, name, command, config, (port, metrics))
+            assert otlp.post(port, "traces", differential.inputs_of({"input": ["traces"]})[0][1]).status == 200
+
+            def failed():
+                text = otlp.http_request(metrics, "GET", "/metrics").body.decode()
+                return {re.sub(r'server_port="\d+"', "", line) for line in text.splitlines() if line.startswith("otelcol_exporter_send_failed_spans{")}
+            wait_until(failed, 10, 0.1, f"failures are counted: {c.tail()}")
+            found.append({(frozenset(re.findall(r'\w+="[^"]*"', x)), x.split()[-1]) for x in failed()})
+    assert found[0] == found[1], found
+
+
 for _level in ("basic", "normal", "detailed"):
     add(f"doors/own-metric-names/{_level}", lambda x=_level: metric_names(x), needs=("otelcol-ref",), seconds=60)
 add("doors/own-metric-names/suffixed", lambda: metric_names("detailed", **SUFFIXED), needs=("otelcol-ref",), seconds=60)

@@ -94,7 +94,8 @@ std::string Counts(pipeline::Host& host, const PipelineView& p, const PipelineQu
     if (!here || (!q.component.empty() && o.id != q.component) || (!q.kind.empty() && o.kind != q.kind)) continue;
     if (l.entry == pipeline::Entry::kRequests || l.entry == pipeline::Entry::kBytes) continue;
     table.Row({Escape(o.id + (o.transport.empty() ? "" : " (" + o.transport + ")")), Escape(o.kind),
-               std::string(pipeline::EntryName(l.entry)), Escape(l.reason), std::to_string(l.value)});
+               std::string(pipeline::EntryName(l.entry)),
+               Escape(o.error.empty() ? l.reason : l.reason + " (" + o.error + ")"), std::to_string(l.value)});
   }
   return table.Finish();
 }
