@@ -90,7 +90,7 @@ constexpr Known kGates[] = {
     {"receiver.prometheusreceiver.IgnoreScopeInfoMetric", GateStage::kAlpha, "v0.148.0",
      "No effect: naru has no such component yet"},
     {"receiverhelper.newReceiverMetrics", GateStage::kAlpha, "v0.138.0",
-     "No effect: refused items are counted as without this gate"},
+     "No effect: what the receiver itself lost is always counted apart, as failed"},
     {"service.AllowNoPipelines", GateStage::kAlpha, "v0.122.0", "A service without pipelines is allowed"},
     {"service.profilesSupport", GateStage::kAlpha, "v0.112.0", "Pipelines of profiles are allowed"},
     {"spanmetrics.statusCodeConvention.useOtelPrefix", GateStage::kAlpha, "v0.141.0",

@@ -20,6 +20,7 @@ Metrics::Series Since(const std::string& name, const Metrics::Series& now, Told&
     for (size_t i = 0; i < out.histogram.counts.size(); ++i) out.histogram.counts[i] -= last.histogram.counts[i];
     out.histogram.sum -= last.histogram.sum;
     out.histogram.count -= last.histogram.count;
+    out.histogram.min = 0, out.histogram.max = -1;  // those of the time since then are not kept
   }
   last = now;
   return out;
@@ -60,6 +61,9 @@ std::pair<Slice, uint64_t> EncodeFamilies(const std::vector<Metrics::Family>& fa
         p.count = s.histogram.count;
         p.has_sum = true;
         p.sum = s.histogram.sum;
+        p.has_min = p.has_max = s.histogram.min <= s.histogram.max;
+        p.min = s.histogram.min;
+        p.max = s.histogram.max;
         p.bucket_counts = s.histogram.counts;
         p.bounds = s.histogram.bounds;
         b.Add(p);

@@ -31,7 +31,7 @@ bool IncludeExclude::Has(std::string_view name) const {
 
 void ViewHistogram::Describe(conf::Struct<ViewHistogram>& s) {
   s.Field("boundaries", &ViewHistogram::boundaries, "upper bounds of the buckets");
-  s.Field("record_min_max", &ViewHistogram::record_min_max, "accepted; own histograms have no minimum and maximum");
+  s.Field("record_min_max", &ViewHistogram::record_min_max, "push the least and the greatest value too");
 }
 
 void ViewAggregation::Describe(conf::Struct<ViewAggregation>& s) {
@@ -133,6 +133,8 @@ void Merge(Metrics::Series& into, const Metrics::Series& from, Metrics::Kind kin
   for (size_t i = 0; i < from.histogram.counts.size(); ++i) into.histogram.counts[i] += from.histogram.counts[i];
   into.histogram.sum += from.histogram.sum;
   into.histogram.count += from.histogram.count;
+  into.histogram.min = std::min(into.histogram.min, from.histogram.min);
+  into.histogram.max = std::max(into.histogram.max, from.histogram.max);
 }
 
 Metrics::Family Shown(const ViewStream& stream, const Metrics::Family& family) {
@@ -149,6 +151,10 @@ Metrics::Family Shown(const ViewStream& stream, const Metrics::Family& family) {
     if (stream.attribute_keys)
       std::erase_if(s.attributes, [&](auto& a) { return !stream.attribute_keys->Has(a.first); });
     if (histogram && out.instrument.kind == Metrics::Kind::kCounter) s.value = std::exchange(s.histogram, {}).sum;
+    if (how && how->explicit_bucket_histogram && !how->explicit_bucket_histogram->record_min_max) {
+      s.histogram.min = std::numeric_limits<double>::infinity();
+      s.histogram.max = -s.histogram.min;
+    }
     auto same = [&](auto& o) { return o.attributes == s.attributes; };
     auto it = std::find_if(out.series.begin(), out.series.end(), same);
     if (it == out.series.end() && limit && out.series.size() + 1 >= limit) {

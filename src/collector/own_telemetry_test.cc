@@ -29,7 +29,7 @@ std::vector<Family> Some() {
   counter.series.push_back({{{"exporter", "x"}, {"pod", "1"}}, 3, {}});
   counter.series.push_back({{{"exporter", "x"}, {"pod", "2"}}, 4, {}});
   Family histogram{{"otelcol_h", "H", "By", Kind::kHistogram, {}}, {}};
-  histogram.series.push_back({{{"pod", "1"}}, 0, {{10, 20}, {1, 2, 3}, 90, 6}});
+  histogram.series.push_back({{{"pod", "1"}}, 0, {{10, 20}, {1, 2, 3}, 90, 6, 4, 33}});
   Family uptime{{"otelcol_u", "U", "s", Kind::kCounter, {}}, {}};
   uptime.series.push_back({{}, 1.5, {}});
   return {counter, histogram, uptime};
@@ -92,9 +92,10 @@ TEST(MetricPush, EncodesEveryKind) {
   auto json = otlp::RequestToJson(otlp::Signal::kMetrics, std::array{bytes});
   ASSERT_TRUE(json);
   std::string text(json->view());
-  for (auto* part : {R"("name":"otelcol_a")", R"("asInt":"3")", R"("isMonotonic":true)",
-                     R"("aggregationTemporality":2)", R"("bucketCounts":["1","2","3"])", R"("explicitBounds":[10,20])",
-                     R"("asDouble":1.5)", R"("startTimeUnixNano":"5")", R"("timeUnixNano":"9")", R"("service.name")"}) {
+  for (auto* part :
+       {R"("name":"otelcol_a")", R"("asInt":"3")", R"("isMonotonic":true)", R"("aggregationTemporality":2)",
+        R"("bucketCounts":["1","2","3"])", R"("explicitBounds":[10,20])", R"("min":4,"max":33)", R"("asDouble":1.5)",
+        R"("startTimeUnixNano":"5")", R"("timeUnixNano":"9")", R"("service.name")"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
   }
   EXPECT_TRUE(told.empty());
@@ -114,6 +115,18 @@ TEST(MetricPush, DeltasAddUpToTheWhole) {
                      R"("bucketCounts":["0","3","0"])", R"("sum":30)"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
   }
+  EXPECT_EQ(text.find("\"min\""), std::string::npos) << text;
+}
+
+TEST(MetricPush, AViewLeavesOutMinimumAndMaximum) {
+  Told told;
+  auto families = ApplyViews(Views("- {selector: {instrument_name: otelcol_h}, stream: {aggregation: "
+                                   "{explicit_bucket_histogram: {record_min_max: false}}}}\n"),
+                             Some());
+  Slice bytes = EncodeFamilies(families, {}, 5, 9, Temporality::kCumulative, told).first;
+  auto json = otlp::RequestToJson(otlp::Signal::kMetrics, std::array{bytes});
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json->view().find("\"min\""), std::string_view::npos) << json->view();
 }
 
 TEST(Sampler, FollowsItsConfiguration) {

@@ -15,6 +15,8 @@ void Histogram::Record(double value) {
   auto it = std::lower_bound(data_.bounds.begin(), data_.bounds.end(), value);
   ++data_.counts[static_cast<size_t>(it - data_.bounds.begin())];
   data_.sum += value;
+  data_.min = std::min(data_.min, value);
+  data_.max = std::max(data_.max, value);
   ++data_.count;
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,6 +39,8 @@ class Histogram {
     std::vector<uint64_t> counts;  // bounds.size() + 1
     double sum = 0;
     uint64_t count = 0;
+    // Of all that was recorded; min above max: not known.
+    double min = std::numeric_limits<double>::infinity(), max = -std::numeric_limits<double>::infinity();
   };
   Data Read() const;
 
