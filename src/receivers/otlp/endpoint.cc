@@ -94,6 +94,7 @@ Status Endpoint::Open(pipeline::Host& host) {
       });
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::move(*listener);
+  local_ = listener_->local();
   context_.log.Info(grpc_only_ ? "Starting GRPC server" : "Starting HTTP server",
                     {{"endpoint", listener_->local().ToString()}});
   if (listener_->local().IsUnspecified()) {
@@ -282,8 +283,8 @@ void Endpoint::Measure(pipeline::HttpCall call) const {
   auto& metrics = context_.host->metrics();
   if (!metrics.detailed()) return;
   // Not the Host header, as in the reference: clients could fill the registry with it.
-  if (listener_) call.server_address = listener_->local().host;
-  call.server_port = listener_ ? listener_->local().port : 0;
+  call.server_address = local_.host;
+  call.server_port = local_.port;
   call.scheme = listen_.tls ? "https" : "http";
   pipeline::RecordHttpServer(metrics, call);
 }

@@ -67,6 +67,7 @@ class Endpoint final : public net::Service, public std::enable_shared_from_this<
   pipeline::Gate* gate_ = nullptr;
   std::unique_ptr<net::HttpServer> server_;
   std::unique_ptr<net::Listener> listener_;
+  net::Address local_;  // of the listener; requests on any loop read it, also when the listener has gone
 };
 
 }  // namespace naru::receivers::otlp
