@@ -283,7 +283,6 @@ class Http2Connection final : public Connection {
     calls_.emplace_back(id, std::move(call));
     nghttp2_session_set_stream_user_data(session_, id, &c);
     server_.stats.requests.fetch_add(1, std::memory_order_relaxed);
-    pings_since_data_ = 0;
     RequestHead head;
     head.http2 = true;
     head.headers.all().reserve(header_spans_.size());
@@ -354,10 +353,21 @@ class Http2Connection final : public Connection {
     return 0;
   }
 
-  // Pings that come too often are abuse (gRPC's enforcement policy): two are forgiven, then the connection ends.
+  static int OnFrameSend(nghttp2_session*, const nghttp2_frame* f, void* user) {
+    if (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) Of(user).answered_since_ping_ = true;
+    return 0;
+  }
+
+  // Pings that come too often are abuse (gRPC's enforcement policy): two are forgiven, then the connection ends. A ping
+  // that follows an answer is none: clients measure the bandwidth with it.
   void JudgePing() {
     auto& o = server_.options;
     MonoTime now = active_;
+    if (std::exchange(answered_since_ping_, false)) {
+      ping_strikes_ = 0;
+      last_ping_ = now;
+      return;
+    }
     Duration least =
         calls_.empty() && !o.permit_pings_without_stream ? Duration(std::chrono::hours(2)) : o.min_ping_interval;
     bool early = last_ping_ != MonoTime() && now - last_ping_ < least;
@@ -405,6 +415,7 @@ class Http2Connection final : public Connection {
       nghttp2_session_callbacks_set_on_begin_headers_callback(c, OnBeginHeaders);
       nghttp2_session_callbacks_set_on_header_callback(c, OnHeader);
       nghttp2_session_callbacks_set_on_frame_recv_callback(c, OnFrameRecv);
+      nghttp2_session_callbacks_set_on_frame_send_callback(c, OnFrameSend);
       nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, OnData);
       nghttp2_session_callbacks_set_on_stream_close_callback(c, OnStreamClose);
       return c;
@@ -443,7 +454,8 @@ class Http2Connection final : public Connection {
   MonoTime aged_at_{}, ping_at_{}, last_ping_{}, drain_at_{};
   static constexpr uint8_t kDrainPing[8] = {'n', 'a', 'r', 'u', ' ', 'e', 'n', 'd'};
   static constexpr Duration kDrainTime = std::chrono::seconds(1);
-  int ping_strikes_ = 0, pings_since_data_ = 0;
+  int ping_strikes_ = 0;
+  bool answered_since_ping_ = false;
   Charge session_charge_;
 };
 

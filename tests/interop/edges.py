@@ -15,6 +15,7 @@ import grpc
 import otlp
 from process import Scratch, free_port, wait_until
 from registry import Skip, add, beyond_the_reference, test
+from sink import Sink
 
 PB, JSON = "application/x-protobuf", "application/json"
 VARINT_CODE = {3: b"\x08\x03", 16: b"\x08\x10"}  # how a google.rpc.Status with that code begins
@@ -545,6 +546,29 @@ def many():
             t.join()
         assert not problems, problems[:3]
         assert canon.count("traces", s.written()) == 200 * otlp.items("traces", message)
+
+
+@test("edges/grpc/pings-after-answers", seconds=60)
+def pings_after_answers():
+    """Clients of gRPC's C core measure the bandwidth with a ping after answers. While nothing but answers goes by, that is no abuse; pings without a cause are."""
+    sink = Sink(delay=0.1)
+    try:
+        with Server(signals=(), exporters={"otlp_grpc": {"endpoint": f"127.0.0.1:{sink.grpc_port}", "tls": {"insecure": True},
+                                                         "sending_queue": {"wait_for_result": True, "num_consumers": 1}}},
+                    service={"pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["otlp_grpc"]}}}) as s, otlp.channel(s.grpc) as c:
+            call = c.unary_unary(otlp.METHOD["traces"], lambda b: b, lambda b: b)
+            for f in [call.future(sample().SerializeToString(), timeout=30) for _ in range(20)]:
+                f.result()
+            with socket.create_connection(("127.0.0.1", s.grpc)) as k:
+                k.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5) + 10 * (b"\0\0\x08\x06" + bytes(5) + b"12345678"))
+                k.settimeout(10)
+                got = b""
+                while b"too_many_pings" not in got:
+                    piece = k.recv(4096)
+                    assert piece, f"closed without a reason: {got!r}"
+                    got += piece
+    finally:
+        sink.close()
 
 
 @test("edges/grpc/max-connection-age", seconds=60)
