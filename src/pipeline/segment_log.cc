@@ -151,7 +151,7 @@ Status SegmentLog::Recover() {
       hex = hex && digit >= 0;
       number = number << 4 | static_cast<uint64_t>(digit & 15);
     }
-    if (hex) numbers.push_back(number);
+    if (hex && number != UINT64_MAX) numbers.push_back(number);  // one has to follow
   }
   std::sort(numbers.begin(), numbers.end());
   std::vector<uint64_t> done;
@@ -358,6 +358,7 @@ void SegmentLog::Work() {
       }
     }
     Status written = Write(appends, marks);
+    failed_ = !written;
     {
       std::lock_guard lock(mutex_);
       for (auto& w : appends) {
@@ -494,7 +495,9 @@ void SegmentLog::Reclaim() {
       bool writing = n == segments_.rbegin()->first && !roll_;
       if (front.live == 0 && !writing) {
         number = n;
-      } else if (front.live == 0 && writing && front.size >= std::max<uint64_t>(options_.segment_bytes / 8, 4096)) {
+      } else if (front.live == 0 && writing &&
+                 (failed_ || front.size >= std::max<uint64_t>(options_.segment_bytes / 8, 4096))) {
+        // Soon enough; at once when the disk is full, for nobody else may make room.
         roll_ = true;
         number = n;
       } else if (!writing && !front.immovable && disk_bytes_ > 4 * (size_.bytes + options_.segment_bytes)) {
@@ -514,6 +517,7 @@ void SegmentLog::Reclaim() {
     std::lock_guard lock(mutex_);
     disk_bytes_ -= segments_[number].size;
     segments_.erase(number);
+    if (segments_.empty()) marks_.clear();  // there is nothing on disk that they could be about
   }
 }
 

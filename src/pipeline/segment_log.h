@@ -141,7 +141,8 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   std::function<void()> listener_;
 
   // Of the one thread that works:
-  bool roll_ = true;  // the next write begins a segment
+  bool roll_ = true;     // the next write begins a segment
+  bool failed_ = false;  // the last write
   uint64_t read_number_ = 0;
   std::shared_ptr<File> read_file_;  // the segment that was read last
 };

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <set>
 #include <thread>
@@ -316,6 +317,36 @@ TEST(SegmentLog, AFullDiskRefusesAndLosesNothing) {
     log = Open(folder, options);
     EXPECT_EQ(TakeAll(*log), want) << "with room for " << room;
   }
+}
+
+// A log that fills its disk makes room when its records are done, however small its segment is.
+TEST(SegmentLog, AFullDiskIsFreedByWhatIsDone) {
+  Folder folder;
+  FaultyFiles files;
+  auto options = Inline();
+  options.files = &files;
+  auto log = Open(folder, options);
+  std::vector<uint64_t> all;
+  for (int i = 0; i < 10; ++i) all.push_back(*Append(*log, "before", 1, true));
+  files.writes_left = 0;
+  EXPECT_FALSE(Append(*log, "refused"));
+  for (uint64_t s : all) log->Done(s);
+  EXPECT_EQ(folder.Segments(), std::vector<std::string>{});
+  EXPECT_EQ(log->disk_bytes(), 0u);
+  files.writes_left = INT64_MAX;
+  ASSERT_TRUE(Append(*log, "after"));
+  log.reset();
+  log = Open(folder, options);
+  EXPECT_EQ(TakeAll(*log), std::vector<std::string>{"after"});
+}
+
+// Nothing that lies in the folder ends the process.
+TEST(SegmentLog, ASegmentThatNoneCanFollowIsNotOurs) {
+  Folder folder;
+  std::ofstream(folder.path() + "/ffffffffffffffff.seg") << "naruseg1";
+  auto log = Open(folder);
+  ASSERT_TRUE(Append(*log, "one"));
+  EXPECT_EQ(TakeAll(*log), std::vector<std::string>{"one"});
 }
 
 TEST(SegmentLog, NothingIsAcknowledgedThatIsNotSynced) {
