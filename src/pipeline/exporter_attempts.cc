@@ -88,7 +88,7 @@ void Shared::Retry(const RequestPtr& r, const Error& error) {
   if (options.retry.max_elapsed_time > Duration(0) && loop.Now() + wait - r->first > options.retry.max_elapsed_time) {
     return GiveUp(r, error, "retries_exhausted");
   }
-  LogFailure(error, r->items, "Exporting failed. Will retry the request after interval.");
+  LogFailure(error, r->items, "Exporting failed. Will retry the request after interval.", LogLevel::kInfo);
   Fare(ComponentStatus::kRecoverableError, error);
   r->span.Event("Exporting failed. Will retry the request after interval.");
   auto weak = weak_from_this();
@@ -127,7 +127,11 @@ void Shared::GiveUp(const RequestPtr& r, const Error& error, std::string_view re
     r->batch.Refused(error);
   } else {
     context.host->ledger().Post({{held_flight, -n}, {Dropped(reason, &error), n}});
-    LogFailure(error, r->items, "Exporting failed. Dropping data.");
+    if (reason == "shutdown") {
+      dropped_at_end.fetch_add(r->items);  // told once, when all has ended
+    } else {
+      LogFailure(error, r->items, "Exporting failed. Dropping data.");
+    }
     if (has_tokens && !error.retryable) {
       r->batch.Refused(error);
     } else {
@@ -223,24 +227,24 @@ void Shared::Fare(ComponentStatus status, const Error& error) {
   context.host->status().Report({"exporter", context.id, owner.signal}, status, error.message);
 }
 
-void Shared::LogFailure(const Error& error, uint64_t items, std::string_view what) {
-  uint64_t times = 0;
+void Shared::LogFailure(const Error& error, uint64_t items, std::string_view what, LogLevel level) {
+  Failure since;
   {
     std::lock_guard lock(mutex);
     // Causes differ by what they say; ports and counts in messages could make endless ones, so there are at most 64.
     std::string cause = fmt::format("{}|{}|{}", what, CodeName(error.code), error.message.substr(0, 120));
     if (failures.size() >= 64 && !failures.count(cause)) failures.clear();
-    auto& [last, count] = failures[cause];
-    ++count;
+    Failure& f = failures[cause];
+    ++f.times;
+    f.items += items;
     MonoTime now = net::Loop::Current()->Now();
-    if (last != MonoTime() && now - last < std::chrono::seconds(10)) return;
-    last = now;
-    times = std::exchange(count, 0);
+    if (f.last != MonoTime() && now - f.last < std::chrono::seconds(10)) return;
+    since = std::exchange(f, Failure{now, 0, 0});
   }
-  context.log.Log(error.retryable ? LogLevel::kInfo : LogLevel::kError, what,
+  context.log.Log(level, what,
                   {{"error", fmt::format("{}: {}", CodeName(error.code), error.message)},
-                   {"items", static_cast<int64_t>(items)},
-                   {"times", static_cast<int64_t>(times)}});
+                   {"items", static_cast<int64_t>(since.items)},
+                   {"times", static_cast<int64_t>(since.times)}});
 }
 
 // Requests that wait for a retry end now.

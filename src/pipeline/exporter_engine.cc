@@ -269,6 +269,9 @@ void Shared::CheckDrained() {
     drained = nullptr;
   }
   if (!done) return;
+  if (uint64_t n = dropped_at_end.exchange(0)) {
+    context.log.Error("Not sent before the shutdown deadline. Dropping data.", {{"items", static_cast<int64_t>(n)}});
+  }
   auto self = shared_from_this();
   if (log) {
     // What was done is marked on disk before anybody else opens the folder.

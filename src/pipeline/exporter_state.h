@@ -133,7 +133,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   void Expire();
   /// Tells the status board, when it changes.
   void Fare(ComponentStatus status, const Error& error);
-  void LogFailure(const Error& error, uint64_t items, std::string_view what);
+  void LogFailure(const Error& error, uint64_t items, std::string_view what, LogLevel level = LogLevel::kError);
 
   ExporterContext context;
   EngineOptions options;
@@ -147,6 +147,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   std::shared_ptr<SegmentLog> log;  // with a stored queue; set by Start
   std::atomic<uint64_t> next_loop{0};
   std::atomic<ComponentStatus> fares{ComponentStatus::kOk};
+  std::atomic<uint64_t> dropped_at_end{0};  // items that the shutdown deadline cut off
 
   // Of a stored queue so much is in memory; the rest is read when it is to be sent.
   static constexpr uint64_t kLoadedBytes = 16 << 20, kLoadedRecords = 4096;
@@ -171,7 +172,11 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   std::vector<std::weak_ptr<Request>> retrying;
   net::Timer deadline;
   // Failures are logged once a cause and then at most every ten seconds.
-  std::map<std::string, std::pair<MonoTime, uint64_t>> failures;
+  struct Failure {
+    MonoTime last{};
+    uint64_t times = 0, items = 0;  // since then
+  };
+  std::map<std::string, Failure> failures;
 };
 
 }  // namespace naru::pipeline

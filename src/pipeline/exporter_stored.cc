@@ -118,7 +118,7 @@ void Shared::Stored(Batch& batch, bool direct, Result<uint64_t> sequence) {
   if (!sequence) {
     auto n = static_cast<int64_t>(batch.items());
     context.host->ledger().Post({{held_queue, -n}, {refused_storage, n}});
-    LogFailure(sequence.error(), batch.items(), "The stored queue cannot be written; data is refused");
+    LogFailure(sequence.error(), batch.items(), "The stored queue cannot be written; data is refused", LogLevel::kWarn);
     batch.Refused(Error{sequence.error().code, sequence.error().retryable, Duration{0},
                         "sending queue: " + sequence.error().message});
   } else {
@@ -196,7 +196,7 @@ void Shared::Loaded(uint64_t sequence, uint64_t items, uint64_t bytes, Result<Sl
     Pump();
   } else {
     // The disk may work again later.
-    LogFailure(batch.error(), items, "The stored queue cannot be read; trying again");
+    LogFailure(batch.error(), items, "The stored queue cannot be read; trying again", LogLevel::kWarn);
     auto timer = std::make_shared<net::Timer>();
     *timer = net::Loop::Current()->AddTimer(std::chrono::seconds(1), [weak = weak_from_this(), timer, sequence, bytes] {
       auto s = weak.lock();
