@@ -446,21 +446,24 @@ Status Graph::StartNew() {
   }
   PointReceivers();
   for (auto& [id, r] : receivers_) {
+    if (closed_) break;
     if (auto s = start(r); !s) return s;
   }
   return {};
 }
 
-void Graph::Replace(Graph* previous, MonoTime deadline, std::function<void(Status)> done) {
+void Graph::Replace(Graph* previous, Graph* abandoned, MonoTime deadline, std::function<void(Status)> done) {
   if (!previous) return done(StartNew());
   // Receivers and extensions that go or change give up their ports before the new ones start; what is below them stops
   // last, when nothing points to it any more.
   std::vector<RunningPtr> mine = StopOrder();
   auto first = std::make_shared<std::vector<RunningPtr>>(), last = std::make_shared<std::vector<RunningPtr>>();
-  for (auto& r : previous->StopOrder()) {
-    if (std::find(mine.begin(), mine.end(), r) != mine.end()) continue;
-    bool owns_ports = r->kind == Kind::kReceiver || r->kind == Kind::kExtension;
-    (owns_ports ? first : last)->push_back(r);
+  for (Graph* g : {abandoned, previous}) {
+    for (auto& r : g ? g->StopOrder() : std::vector<RunningPtr>()) {
+      if (std::find(mine.begin(), mine.end(), r) != mine.end()) continue;
+      bool owns_ports = r->kind == Kind::kReceiver || r->kind == Kind::kExtension;
+      (owns_ports ? first : last)->push_back(r);
+    }
   }
   StopOneByOne(first, 0, deadline, [this, last, deadline, done = std::move(done)]() mutable {
     Status started = StartNew();
@@ -472,6 +475,13 @@ void Graph::Replace(Graph* previous, MonoTime deadline, std::function<void(Statu
                         StopOneByOne(last, 0, deadline, [done = std::move(done)] { done({}); });
                       });
   });
+}
+
+void Graph::CloseReceivers(MonoTime deadline, std::function<void()> done) {
+  closed_ = true;
+  auto receivers = std::make_shared<std::vector<RunningPtr>>();
+  for (auto& [id, r] : receivers_) receivers->push_back(r);
+  StopOneByOne(std::move(receivers), 0, deadline, std::move(done));
 }
 
 void Graph::Shutdown(MonoTime deadline, std::function<void()> done) {

@@ -28,8 +28,12 @@ class Graph {
   /// Puts this graph in the place of `previous`: what has gone or changed there is shut down (receivers first, then
   /// downstream, each with until `deadline` to hand on what it holds), what is new here is started, receivers that live
   /// on are pointed to their new pipelines. `done` gets the first error of a start; the graph is then to be shut down
-  /// or replaced in turn. `previous` holds nothing afterwards and may be destroyed in `done`.
-  void Replace(Graph* previous, MonoTime deadline, std::function<void(Status)> done);
+  /// or replaced in turn. `previous` holds nothing afterwards and may be destroyed in `done`. What `abandoned` (may be
+  /// null) runs is shut down with it: the graph before a `previous` that did not start.
+  void Replace(Graph* previous, Graph* abandoned, MonoTime deadline, std::function<void(Status)> done);
+
+  /// Stops receiving, while a Replace is under way too; `done` when what was received is answered.
+  void CloseReceivers(MonoTime deadline, std::function<void()> done);
 
   /// Receivers first, then downstream; `done` when all is handed on or the deadline has passed.
   void Shutdown(MonoTime deadline, std::function<void()> done);
@@ -71,6 +75,7 @@ class Graph {
   std::vector<std::string> pipeline_order_;                     // downstream first
   std::map<std::string, RunningPtr> receivers_;
   std::vector<std::unique_ptr<pipeline::Consumer>> fan_outs_;
+  bool closed_ = false;  // starts no receivers any more
 };
 
 }  // namespace naru::collector

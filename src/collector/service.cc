@@ -98,7 +98,7 @@ void Service::Begin() {
     return;
   }
   auto graph = std::make_unique<Graph>(*this, log_);
-  Adopt(std::move(graph), false, [this](Status s) {
+  Adopt(std::move(graph), nullptr, [this](Status s) {
     if (!s) {
       result_ = s;
       Stop();
@@ -112,8 +112,9 @@ void Service::Begin() {
   });
 }
 
-// Builds `next` for plan_ and puts it in the place of graph_.
-void Service::Adopt(std::unique_ptr<Graph> next, bool, std::function<void(Status)> done) {
+// Builds `next` for plan_ and puts it in the place of graph_. What `abandoned` (may be null) still runs is stopped with
+// it.
+void Service::Adopt(std::unique_ptr<Graph> next, Graph* abandoned, std::function<void(Status)> done) {
   lookup_ = next.get();
   if (auto s = next->Build(plan_, graph_.get()); !s) {
     lookup_ = graph_.get();
@@ -123,7 +124,7 @@ void Service::Adopt(std::unique_ptr<Graph> next, bool, std::function<void(Status
   graph_ = std::move(next);
   UpdateView();
   MonoTime deadline = loops()[0]->Now() + options_.drain;
-  graph_->Replace(old_.get(), deadline, [this, done = std::move(done)](Status s) {
+  graph_->Replace(old_.get(), abandoned, deadline, [this, done = std::move(done)](Status s) {
     if (s) old_.reset();
     done(std::move(s));
   });
@@ -151,9 +152,10 @@ void Service::Reload() {
   busy_ = true;
   auto before = plan_;
   plan_ = *plan;
-  Adopt(std::make_unique<Graph>(*this, log_), false, [this, before, telemetry](Status s) {
+  Adopt(std::make_unique<Graph>(*this, log_), nullptr, [this, before, telemetry](Status s) {
     auto settle = [this] {
       busy_ = false;
+      if (stopping_) return Drain();
       graph_->NotifyReady(true);
       if (std::exchange(reload_again_, false)) Reload();
     };
@@ -170,14 +172,14 @@ void Service::Reload() {
     }
     log_.Error("The new configuration does not start; going back to the old one", {{"error", s.error().message}});
     plan_ = before;
-    // What of the failed graph was taken over from the old one is taken back in the same way.
-    auto failed = std::make_shared<std::unique_ptr<Graph>>(std::move(old_));
-    Adopt(std::make_unique<Graph>(*this, log_), true, [this, failed, settle](Status again) {
-      if (!again) {
-        result_ = again;
-        return Stop();
-      }
-      settle();
+    // What of the failed graph was taken over from the old one is taken back in the same way; what was to go with the
+    // old one runs still, and hands on what it holds.
+    std::shared_ptr<Graph> abandoned = std::move(old_);
+    Adopt(std::make_unique<Graph>(*this, log_), abandoned.get(), [this, abandoned, settle](Status again) {
+      if (again) return settle();
+      result_ = again;
+      busy_ = false;
+      stopping_ ? Drain() : Stop();
     });
   });
 }
@@ -191,12 +193,24 @@ void Service::Stop() {
   if (std::exchange(stopping_, true)) return;
   log_.Info("Starting shutdown...");
   status().SetBase(pipeline::ComponentStatus::kStopping);
-  MonoTime deadline = loop.Now() + options_.drain;
+  stop_deadline_ = loop.Now() + options_.drain;
   // Components bound their own shutdown by the deadline; this bounds their bugs.
   force_ = loop.AddTimer(options_.drain + std::chrono::seconds(5), [this] {
     log_.Error("shutdown did not end in time");
     _exit(1);
   });
+  if (!busy_) return Drain();
+  // A reload is under way: what goes with it is still handing on what it holds, and does so before the rest ends.
+  closing_ = true;
+  graph_->CloseReceivers(stop_deadline_, [this] {
+    closing_ = false;
+    Drain();
+  });
+}
+
+void Service::Drain() {
+  if (busy_ || closing_) return;
+  MonoTime deadline = std::max(stop_deadline_, loops()[0]->Now() + std::chrono::seconds(1));
   auto rest = [this, deadline] { own_->Shutdown(deadline, [this] { Finish(); }); };
   if (!graph_) return rest();
   graph_->Shutdown(deadline, rest);

@@ -59,7 +59,8 @@ class Service final : public pipeline::Host {
  private:
   void Begin();
   void Reload();
-  void Adopt(std::unique_ptr<Graph> next, bool rollback, std::function<void(Status)> done);
+  void Adopt(std::unique_ptr<Graph> next, Graph* abandoned, std::function<void(Status)> done);
+  void Drain();
   void Finish();
   void SetDefaultLimits();
   void UpdateView();
@@ -80,6 +81,8 @@ class Service final : public pipeline::Host {
   std::atomic<std::shared_ptr<const pipeline::ServiceView>> view_;
   Status result_{};
   bool stopping_ = false, busy_ = false, reload_again_ = false;
+  bool closing_ = false;  // the receivers, before a reload has ended
+  MonoTime stop_deadline_{};
   net::Timer force_;
 };
 

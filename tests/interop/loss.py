@@ -1,5 +1,6 @@
 """What was acknowledged is not lost: full queues behind batch, refusing and slow backends, SIGTERM, SIGHUP, kill -9 with stored queues."""
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -341,6 +342,49 @@ def reload_listeners():
         for _ in range(5):
             assert load.send(10).code == grpc.StatusCode.OK
         c.stop(seconds=30)
+        check_nothing_lost(load, sink)
+
+
+@test("reload/sigterm-before-it-has-ended", seconds=60)
+def reload_sigterm():
+    """SIGTERM while the exporter that a reload replaces still has a queue: that is sent as well."""
+    beyond_the_reference("it drops what it holds at a reload")
+    with Scratch() as s:
+        sink, port = s.closing(Sink(delay=0.02)), free_port()
+        config = queue_config(port, sink, {"num_consumers": 1})
+        c = collectors.start(s, "collector", collectors.NARU, config, (port,))
+        load = s.closing(Load(port))
+        for _ in range(100):
+            assert load.send(10).code == grpc.StatusCode.OK
+        config["exporters"]["otlp_grpc"]["timeout"] = "6s"
+        rewrite(s, config)
+        c.send(signal.SIGHUP)
+        wait_until(lambda: "Config updated" in c.stderr(), why="the reload begins")
+        assert c.stop(seconds=30) == 0
+        check_nothing_lost(load, sink)
+
+
+@test("reload/one-that-does-not-start-loses-nothing", seconds=60)
+def reload_does_not_start():
+    """A new configuration whose port is taken: what batch and the retries of the exporter hold, which both would have changed, arrives."""
+    beyond_the_reference("it ends when the new configuration does not start")
+    with Scratch() as s, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        sink, port = s.closing(Sink(plan=lambda n: grpc.StatusCode.UNAVAILABLE if n < 2 else None)), free_port()
+        config = queue_config(port, sink, {"num_consumers": 1}, {"batch": {"timeout": "60s", "send_batch_size": 100}},
+                              retry={"initial_interval": "1s"})
+        c = collectors.start(s, "collector", collectors.NARU, config, (port,))
+        load = s.closing(Load(port))
+        for _ in range(15):
+            assert load.send(10).code == grpc.StatusCode.OK
+        config["exporters"]["otlp_grpc"]["timeout"] = "6s"
+        config["receivers"]["otlp/taken"] = collectors.otlp_receiver(grpc=taken.getsockname()[1])
+        config["service"]["pipelines"]["traces"]["receivers"].append("otlp/taken")
+        rewrite(s, config)
+        c.send(signal.SIGHUP)
+        wait_until(lambda: "going back" in c.stderr(), why="the new configuration does not start")
+        assert c.stop(seconds=30) == 0
         check_nothing_lost(load, sink)
 
 
