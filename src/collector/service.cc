@@ -53,6 +53,7 @@ Status Service::Run() {
   for (int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, s);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a file that may not grow further is an error of its writer
   std::thread signals([this, set] {
     for (;;) {
       int s = 0;

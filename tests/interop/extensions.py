@@ -1,6 +1,7 @@
 """Extensions as their users see them: health_check, zpages, pprof (opened with the real tool), and own telemetry pushed over OTLP."""
 import json
 import re
+import resource
 import subprocess
 from pathlib import Path
 
@@ -288,6 +289,46 @@ def file_forms():
         parts = sorted(s.path.glob("r*.json"))
         assert len(parts) > 1, "it did not rotate"
         assert canon.count("traces", [m for p in parts for m in canon.read_lines(p, "traces")]) == total, "rotated"
+
+
+@test("extensions/file-exporter-groups", seconds=30)
+def file_groups():
+    """group_by makes the folders that a group's path needs; a group that cannot have its file costs the others nothing."""
+    with Scratch() as s:
+        (s.path / "out").mkdir()
+        (s.path / "out/taken").write_text("no folder")
+        c, port = running(s, {}, exporters={"file": {"path": str(s.path / "out/*/t.json"), "group_by": {"enabled": True, "resource_attribute": "g"}}}, processors=())
+        names = ["a", "b/c", "taken"]
+        answer = otlp.post(port, "traces", otlp.from_json("traces", {"resourceSpans": [
+            {"resource": {"attributes": [{"key": "g", "value": {"stringValue": g}}]}, "scopeSpans": [{"spans": [
+                {"traceId": f"{1:032x}", "spanId": f"{1:016x}", "name": g}]}]} for g in names]}))
+        c.stop()
+        for g in names[:2]:
+            got = canon.read_lines(s.path / "out" / g / "t.json", "traces")
+            assert [x.name for m in got for r in m.resource_spans for sc in r.scope_spans for x in sc.spans] == [g], g
+        if not collectors.SELF_TEST:
+            assert answer.status == 200, answer
+
+
+@test("extensions/file-exporter-on-a-full-disk", seconds=30)
+def file_full():
+    """What a full disk cuts short is refused and taken back: when there is room again, all that was acknowledged is in whole lines."""
+    beyond_the_reference("it writes nothing more until it is started again, and leaves half a line")
+    with Scratch() as s:
+        c, port = running(s, {}, exporters={"file": {"path": str(s.path / "t.json")}}, processors=())
+        resource.prlimit(c.pid, resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))
+        acknowledged, refused = [], 0
+        for n in range(120):
+            if n == 100:
+                resource.prlimit(c.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            a = otlp.post(port, "traces", otlp.from_json("traces", {"resourceSpans": [{"scopeSpans": [{"spans": [
+                {"traceId": f"{1:032x}", "spanId": f"{1:016x}", "name": f"span-{n}-" + "x" * 300}]}]}]}))
+            acknowledged += [n] if a.status == 200 else []
+            refused += a.status == 503
+        c.stop()
+        assert refused > 20, refused
+        lines = [json.loads(line) for line in (s.path / "t.json").read_text().splitlines()]
+        assert [int(x["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"].split("-")[1]) for x in lines] == acknowledged
 
 
 @test("extensions/file-exporter-json-text", needs=("otelcol-ref",), seconds=30)

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "otlp/json.h"
+#include "otlp/scan.h"
 #include "otlp/text.h"
 #include "otlp/views.h"
 #include "wire/compress.h"
@@ -51,9 +52,7 @@ Status FileWriter::Write(std::string_view bytes, const std::string& group) {
   std::lock_guard lock(mutex_);
   auto f = Find(group);
   if (!f) return Unexpected(f.error());
-  Status s = (*f)->Write(bytes, clock_.UnixNano());
-  if (s && config_.flush_interval == Duration(0)) s = (*f)->Flush();
-  return s;
+  return (*f)->Write(bytes, clock_.UnixNano());
 }
 
 Status FileWriter::Flush() {
@@ -76,7 +75,8 @@ FileExporter::FileExporter(const Config& config, pipeline::ExporterContext conte
   auto& l = context_.host->ledger();
   pipeline::Owner owner{"exporter", context_.id, std::string(otlp::Names(context_.signal).name), "", ""};
   sent_ = l.Open(owner, pipeline::Entry::kSent);
-  dropped_ = l.Open(owner, pipeline::Entry::kDropped, "malformed");
+  malformed_ = l.Open(owner, pipeline::Entry::kDropped, "malformed");
+  dropped_ = l.Open(owner, pipeline::Entry::kDropped, "write_failed");
   refused_ = l.Open(owner, pipeline::Entry::kRefused, "write_failed");
 }
 
@@ -144,12 +144,17 @@ Status FileExporter::WriteGroup(const std::vector<Slice>& parts, const std::stri
 
 void FileExporter::Consume(pipeline::Batch&& batch) {
   const Config& c = writer_->config();
-  std::map<std::string, std::vector<Slice>> groups;
+  struct Group {
+    std::vector<Slice> bytes;
+    std::vector<size_t> parts;  // that these are of
+  };
+  std::map<std::string, Group> groups;
   if (!c.group_by.enabled) {
-    for (auto& p : batch.parts()) groups[""].push_back(p.bytes);
+    for (auto& p : batch.parts()) groups[""].bytes.push_back(p.bytes);
   } else {
     // Each resource goes where its attribute says: requests are cut at their top-level entries.
-    for (auto& p : batch.parts()) {
+    for (size_t i = 0; i < batch.parts().size(); ++i) {
+      const auto& p = batch.parts()[i];
       wire::Reader r(p.bytes.view());
       for (const char* begin = r.pos(); uint32_t tag = r.Next(); begin = r.pos()) {
         if (tag != wire::Tag(1, wire::kLength)) {
@@ -167,24 +172,50 @@ void FileExporter::Consume(pipeline::Batch&& batch) {
         if (name.empty()) name = "MISSING";
         if (name.size() > 200) name.resize(200);
         size_t at = static_cast<size_t>(begin - p.bytes.view().data());
-        groups[name].push_back(p.bytes.Sub(at, static_cast<size_t>(r.pos() - begin)));
+        Group& group = groups[name];
+        group.bytes.push_back(p.bytes.Sub(at, static_cast<size_t>(r.pos() - begin)));
+        group.parts.push_back(i);
       }
     }
   }
   auto n = static_cast<int64_t>(batch.items());
-  for (auto& [name, parts] : groups) {
-    Status s = WriteGroup(parts, name);
+  std::vector<uint64_t> gone(batch.parts().size());  // items, by part
+  Error why;
+  for (auto& [name, group] : groups) {
+    Status s = WriteGroup(group.bytes, name);
     if (s) continue;
-    if (s.error().retryable) {
+    why = s.error();
+    if (why.retryable) {
       refused_.Add(n);
-      return batch.Refused(s.error());
+      return batch.Refused(why);
     }
-    context_.log.Error("cannot write a batch", {{"error", s.error().message}, {"dropped_items", n}});
-    dropped_.Add(n);
-    return batch.Dropped(s.error());
+    auto& dropped = why.code == Code::kFailedPrecondition ? dropped_ : malformed_;
+    if (!c.group_by.enabled) {
+      context_.log.Error("cannot write a batch", {{"error", why.message}, {"dropped_items", n}});
+      dropped.Add(n);
+      return batch.Dropped(why);
+    }
+    // What belongs to other groups has files of its own.
+    uint64_t items = 0;
+    for (size_t i = 0; i < group.bytes.size(); ++i) {
+      uint64_t& of_part = gone[group.parts[i]];
+      uint64_t left = batch.parts()[group.parts[i]].items - of_part;
+      uint64_t here = std::min<uint64_t>(left, otlp::Count(context_.signal, group.bytes[i].view()).items);
+      of_part += here;
+      items += here;
+    }
+    context_.log.Error("cannot write a group of a batch",
+                       {{"error", why.message}, {"dropped_items", static_cast<int64_t>(items)}});
+    dropped.Add(static_cast<int64_t>(items));
+    n -= static_cast<int64_t>(items);
   }
   sent_.Add(n);
-  batch.Delivered();
+  std::vector<pipeline::Part> parts = batch.TakeParts();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (!parts[i].token) continue;
+    parts[i].token.Dropped(gone[i], why);
+    parts[i].token.Delivered();
+  }
 }
 
 }  // namespace naru::exporters::file

@@ -48,7 +48,7 @@ class FileExporter final : public pipeline::Exporter {
   pipeline::ExporterContext context_;
   std::string encoding_;
   std::shared_ptr<FileWriter> writer_;
-  pipeline::Counter sent_, dropped_, refused_;
+  pipeline::Counter sent_, malformed_, dropped_, refused_;
   net::Timer flush_;
 };
 
