@@ -16,12 +16,7 @@ Metrics::Series Since(const std::string& name, const Metrics::Series& now, Told&
   Metrics::Series out = now;
   auto& last = told[{name, now.attributes}];
   out.value -= last.value;
-  if (last.histogram.counts.size() == now.histogram.counts.size()) {
-    for (size_t i = 0; i < out.histogram.counts.size(); ++i) out.histogram.counts[i] -= last.histogram.counts[i];
-    out.histogram.sum -= last.histogram.sum;
-    out.histogram.count -= last.histogram.count;
-    out.histogram.min = 0, out.histogram.max = -1;  // those of the time since then are not kept
-  }
+  out.histogram.Subtract(last.histogram);
   last = now;
   return out;
 }
@@ -44,7 +39,11 @@ std::pair<Slice, uint64_t> EncodeFamilies(const std::vector<Metrics::Family>& fa
     m.name = i.name;
     m.description = i.description;
     m.unit = i.unit;
-    m.kind = histogram ? otlp::Metric::Kind::kHistogram : sum ? otlp::Metric::Kind::kSum : otlp::Metric::Kind::kGauge;
+    bool exponential = histogram && f.series.front().histogram.exponential;
+    m.kind = exponential ? otlp::Metric::Kind::kExpHistogram
+             : histogram ? otlp::Metric::Kind::kHistogram
+             : sum       ? otlp::Metric::Kind::kSum
+                         : otlp::Metric::Kind::kGauge;
     m.temporality = i.kind == Metrics::Kind::kGauge ? 0 : delta ? 1 : 2;
     m.monotonic = i.kind == Metrics::Kind::kCounter;
     b.Metric(m);
@@ -53,6 +52,24 @@ std::pair<Slice, uint64_t> EncodeFamilies(const std::vector<Metrics::Family>& fa
       Metrics::Series s = delta ? Since(i.name, series, told) : series;
       std::vector<otlp::Attr> attributes;
       for (auto& [k, v] : s.attributes) attributes.push_back({k, v});
+      if (exponential != s.histogram.exponential) continue;  // made before a reload that changed the views
+      if (exponential) {
+        otlp::ExpHistogramPointData p;
+        p.attributes = attributes;
+        p.start = start;
+        p.time = now;
+        p.count = s.histogram.count;
+        p.has_sum = true;
+        p.sum = s.histogram.sum;
+        p.has_min = p.has_max = s.histogram.min <= s.histogram.max;
+        p.min = s.histogram.min;
+        p.max = s.histogram.max;
+        p.scale = s.histogram.scale;
+        p.zero_count = s.histogram.zeros;
+        p.positive = {s.histogram.offset, s.histogram.counts};
+        b.Add(p);
+        continue;
+      }
       if (histogram) {
         otlp::HistogramPointData p;
         p.attributes = attributes;
@@ -98,6 +115,7 @@ Result<std::unique_ptr<MetricPush>> MetricPush::Make(const Factories& factories,
   out->interval_ = std::chrono::milliseconds(c.interval_ms);
   const std::string preference = exporter.otlp ? exporter.otlp->temporality_preference : "";
   if (preference == "delta" || preference == "lowmemory") out->temporality_ = Temporality::kDelta;
+  if (out->temporality_ == Temporality::kDelta) out->window_ = host.metrics().OpenWindow();
   return out;
 }
 
@@ -117,7 +135,7 @@ void MetricPush::Tick() {
 
 void MetricPush::Push(std::function<void()> then) {
   uint64_t now = host_.control_loop().clock().UnixNano();
-  auto [request, items] = EncodeFamilies(collect_(), resource_, start_, now, temporality_, told_);
+  auto [request, items] = EncodeFamilies(collect_(window_.get()), resource_, start_, now, temporality_, told_);
   if (temporality_ == Temporality::kDelta) start_ = now;
   if (items == 0) {
     if (then) then();

@@ -29,7 +29,8 @@ std::pair<Slice, uint64_t> EncodeFamilies(const std::vector<pipeline::Metrics::F
 /// Control loop only.
 class MetricPush final {
  public:
-  using Collect = std::function<std::vector<pipeline::Metrics::Family>()>;
+  /// Given the number of a window or null (Metrics::Collect).
+  using Collect = std::function<std::vector<pipeline::Metrics::Family>(const size_t* window)>;
   static Result<std::unique_ptr<MetricPush>> Make(const Factories& factories, pipeline::Host& host, const Logger& log,
                                                   const PeriodicReaderConfig& config, pipeline::Attributes resource,
                                                   uint64_t start, Collect collect, const std::string& path);
@@ -50,6 +51,7 @@ class MetricPush final {
   Duration interval_{0};
   Temporality temporality_ = Temporality::kCumulative;
   Told told_;
+  std::shared_ptr<const size_t> window_;  // of deltas, whose min and max are of the time since the last push
   std::shared_ptr<OwnExporter> exporter_;
   net::Timer timer_, deadline_;
   bool busy_ = false;

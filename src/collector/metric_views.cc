@@ -34,12 +34,20 @@ void ViewHistogram::Describe(conf::Struct<ViewHistogram>& s) {
   s.Field("record_min_max", &ViewHistogram::record_min_max, "push the least and the greatest value too");
 }
 
+void ViewExponential::Describe(conf::Struct<ViewExponential>& s) {
+  s.Field("max_scale", &ViewExponential::max_scale, "scale to begin with, -10 to 20; it sinks when values spread");
+  s.Field("max_size", &ViewExponential::max_size, "most buckets, 2 to 16384");
+  s.Field("record_min_max", &ViewExponential::record_min_max, "push the least and the greatest value too");
+}
+
 void ViewAggregation::Describe(conf::Struct<ViewAggregation>& s) {
   s.Field("default", &ViewAggregation::default_, "as the instrument is made");
   s.Field("drop", &ViewAggregation::drop, "not at all");
   s.Field("sum", &ViewAggregation::sum, "the sum alone");
   s.Field("last_value", &ViewAggregation::last_value, "as a gauge");
   s.Field("explicit_bucket_histogram", &ViewAggregation::explicit_bucket_histogram, "histograms with these buckets");
+  s.Field("base2_exponential_bucket_histogram", &ViewAggregation::base2_exponential_bucket_histogram,
+          "histograms with exponential buckets");
 }
 
 void ViewStream::Describe(conf::Struct<ViewStream>& s) {
@@ -77,6 +85,14 @@ void ViewConfig::Validate(conf::Issues& issues) const {
     auto& b = stream.aggregation->explicit_bucket_histogram->boundaries;
     if (!std::is_sorted(b.begin(), b.end(), std::less_equal<>()))
       issues.Add("stream::aggregation::explicit_bucket_histogram::boundaries", "must increase");
+  }
+  if (stream.aggregation && stream.aggregation->base2_exponential_bucket_histogram) {
+    auto& e = *stream.aggregation->base2_exponential_bucket_histogram;
+    constexpr std::string_view kPath = "stream::aggregation::base2_exponential_bucket_histogram";
+    if (e.max_scale < -10 || e.max_scale > 20)
+      issues.Add(fmt::format("{}::max_scale", kPath), "must be between -10 and 20");
+    if (e.max_size < 2 || e.max_size > 16384)
+      issues.Add(fmt::format("{}::max_size", kPath), "must be between 2 and 16384");
   }
 }
 
@@ -129,12 +145,7 @@ void Merge(Metrics::Series& into, const Metrics::Series& from, Metrics::Kind kin
     return;
   }
   into.value += from.value;
-  if (into.histogram.counts.size() != from.histogram.counts.size()) return;
-  for (size_t i = 0; i < from.histogram.counts.size(); ++i) into.histogram.counts[i] += from.histogram.counts[i];
-  into.histogram.sum += from.histogram.sum;
-  into.histogram.count += from.histogram.count;
-  into.histogram.min = std::min(into.histogram.min, from.histogram.min);
-  into.histogram.max = std::max(into.histogram.max, from.histogram.max);
+  into.histogram.Add(from.histogram);
 }
 
 Metrics::Family Shown(const ViewStream& stream, const Metrics::Family& family) {
@@ -151,7 +162,9 @@ Metrics::Family Shown(const ViewStream& stream, const Metrics::Family& family) {
     if (stream.attribute_keys)
       std::erase_if(s.attributes, [&](auto& a) { return !stream.attribute_keys->Has(a.first); });
     if (histogram && out.instrument.kind == Metrics::Kind::kCounter) s.value = std::exchange(s.histogram, {}).sum;
-    if (how && how->explicit_bucket_histogram && !how->explicit_bucket_histogram->record_min_max) {
+    if (how &&
+        ((how->explicit_bucket_histogram && !how->explicit_bucket_histogram->record_min_max) ||
+         (how->base2_exponential_bucket_histogram && !how->base2_exponential_bucket_histogram->record_min_max))) {
       s.histogram.min = std::numeric_limits<double>::infinity();
       s.histogram.max = -s.histogram.min;
     }
@@ -189,12 +202,18 @@ std::vector<Metrics::Family> ApplyViews(const std::vector<ViewConfig>& views, st
   return out;
 }
 
-const std::vector<double>* ViewBounds(const std::vector<ViewConfig>& views, const Metrics::Instrument& instrument) {
+std::optional<pipeline::HistogramShape> ViewShape(const std::vector<ViewConfig>& views,
+                                                  const Metrics::Instrument& instrument) {
   for (auto& v : views) {
-    if (v.stream.aggregation && v.stream.aggregation->explicit_bucket_histogram && Selects(v.selector, instrument))
-      return &v.stream.aggregation->explicit_bucket_histogram->boundaries;
+    if (!v.stream.aggregation || !Selects(v.selector, instrument)) continue;
+    auto& how = *v.stream.aggregation;
+    if (how.explicit_bucket_histogram) return pipeline::HistogramShape{how.explicit_bucket_histogram->boundaries};
+    if (how.base2_exponential_bucket_histogram) {
+      auto& e = *how.base2_exponential_bucket_histogram;
+      return pipeline::HistogramShape{{}, true, static_cast<int>(e.max_scale), static_cast<int>(e.max_size)};
+    }
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 }  // namespace naru::collector

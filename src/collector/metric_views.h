@@ -2,6 +2,7 @@
 // which attributes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,8 +26,14 @@ struct IncludeExclude {
 
 struct ViewHistogram {
   std::vector<double> boundaries = {0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000};
-  bool record_min_max = true;
+  bool record_min_max = false;
   static void Describe(conf::Struct<ViewHistogram>& s);
+};
+
+struct ViewExponential {
+  int64_t max_scale = 20, max_size = 160;
+  bool record_min_max = false;
+  static void Describe(conf::Struct<ViewExponential>& s);
 };
 
 struct Nothing {
@@ -36,6 +43,7 @@ struct Nothing {
 struct ViewAggregation {
   conf::Optional<Nothing> default_, drop, sum, last_value;
   conf::Optional<ViewHistogram> explicit_bucket_histogram;
+  conf::Optional<ViewExponential> base2_exponential_bucket_histogram;
   static void Describe(conf::Struct<ViewAggregation>& s);
 };
 
@@ -60,8 +68,8 @@ bool MatchesGlob(std::string_view pattern, std::string_view text);
 /// Each family once for every view that selects it; as it is where none does.
 std::vector<pipeline::Metrics::Family> ApplyViews(const std::vector<ViewConfig>& views,
                                                   std::vector<pipeline::Metrics::Family> families);
-/// The boundaries that the views want for a histogram; null: its own.
-const std::vector<double>* ViewBounds(const std::vector<ViewConfig>& views,
-                                      const pipeline::Metrics::Instrument& instrument);
+/// The buckets that the views want for a histogram; none: its own.
+std::optional<pipeline::HistogramShape> ViewShape(const std::vector<ViewConfig>& views,
+                                                  const pipeline::Metrics::Instrument& instrument);
 
 }  // namespace naru::collector

@@ -62,7 +62,7 @@ Result<std::shared_ptr<OwnTelemetry::Set>> OwnTelemetry::Make(const TelemetryCon
     if (!reader.periodic) continue;
     auto made = MetricPush::Make(
         factories_, host_, log, *reader.periodic, set->resource, metrics_.start(),
-        [this] { return metrics_.Collect(); }, fmt::format("metrics/{}", i));
+        [this](const size_t* window) { return metrics_.Collect(window); }, fmt::format("metrics/{}", i));
     if (!made) return Unexpected(made.error());
     set->pushes.push_back(std::move(*made));
   }

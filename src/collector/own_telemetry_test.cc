@@ -1,4 +1,6 @@
 // The parts of own telemetry that need no running collector: views, encoding, samplers, resources.
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include "collector/metric_push.h"
@@ -56,9 +58,16 @@ TEST(Views, LimitSeriesAndBoundHistograms) {
       "2]}}}}\n"
       "- {selector: {instrument_name: otelcol_a}, stream: {aggregation_cardinality_limit: 2}}\n");
   auto families = Some();
-  ASSERT_TRUE(ViewBounds(views, families[1].instrument));
-  EXPECT_EQ(*ViewBounds(views, families[1].instrument), (std::vector<double>{1, 2}));
-  EXPECT_FALSE(ViewBounds(views, families[0].instrument));
+  ASSERT_TRUE(ViewShape(views, families[1].instrument));
+  EXPECT_EQ(ViewShape(views, families[1].instrument)->bounds, (std::vector<double>{1, 2}));
+  EXPECT_FALSE(ViewShape(views, families[0].instrument));
+  auto exponential = ViewShape(Views("- {selector: {instrument_name: otelcol_h}, stream: {aggregation: "
+                                     "{base2_exponential_bucket_histogram: {max_scale: 3, max_size: 8}}}}\n"),
+                               families[1].instrument);
+  ASSERT_TRUE(exponential);
+  EXPECT_TRUE(exponential->exponential);
+  EXPECT_EQ(exponential->max_scale, 3);
+  EXPECT_EQ(exponential->max_size, 8);
   auto got = ApplyViews(views, families);
   ASSERT_EQ(got[0].series.size(), 2u);
   EXPECT_EQ(got[0].series[1].attributes, (pipeline::Attributes{{"otel.metric.overflow", "true"}}));
@@ -66,8 +75,12 @@ TEST(Views, LimitSeriesAndBoundHistograms) {
 
 TEST(Views, AreCheckedWhenRead) {
   const char* cases[] = {
-      "{}", "{selector: {instrument_type: thing}}", "{selector: {unit: s}, stream: {name: x}}",
-      "{selector: {instrument_name: x}, stream: {aggregation: {explicit_bucket_histogram: {boundaries: [2, 1]}}}}"};
+      "{}",
+      "{selector: {instrument_type: thing}}",
+      "{selector: {unit: s}, stream: {name: x}}",
+      "{selector: {instrument_name: x}, stream: {aggregation: {explicit_bucket_histogram: {boundaries: [2, 1]}}}}",
+      "{selector: {unit: s}, stream: {aggregation: {base2_exponential_bucket_histogram: {max_scale: 21}}}}",
+      "{selector: {unit: s}, stream: {aggregation: {base2_exponential_bucket_histogram: {max_size: 1}}}}"};
   for (auto* text : cases) {
     ViewConfig out;
     conf::Issues issues;
@@ -115,7 +128,67 @@ TEST(MetricPush, DeltasAddUpToTheWhole) {
                      R"("bucketCounts":["0","3","0"])", R"("sum":30)"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
   }
-  EXPECT_EQ(text.find("\"min\""), std::string::npos) << text;
+}
+
+// Of the values 1, 2, 3 and 100 told first, and 5 told later.
+TEST(MetricPush, ExponentialHistogramsAndTheirDeltas) {
+  pipeline::Metrics metrics;
+  metrics.SetShapes([](auto&) { return pipeline::HistogramShape{{}, true, 20, 4}; });
+  auto* h = metrics.GetHistogram({"h", "H", "By", Kind::kHistogram, {}}, {}, {1, 2});
+  auto window = metrics.OpenWindow();
+  Told told;
+  auto push = [&] {
+    Slice bytes = EncodeFamilies(metrics.Collect(window.get()), {}, 5, 9, Temporality::kDelta, told).first;
+    auto json = otlp::RequestToJson(otlp::Signal::kMetrics, std::array{bytes});
+    EXPECT_TRUE(json);
+    return std::string(json->view());
+  };
+  for (double v : {0., 1., 2., 3., 100.}) h->Record(v);
+  // At scale -1 the buckets are (1/4, 1], (1, 4], (4, 16], (16, 64], (64, 256]: five are too many, at -2 three are
+  // left.
+  std::string first = push();
+  for (auto* part : {R"("scale":-2)", R"("zeroCount":"1")", R"("count":"5")", R"("sum":106)", R"("min":0,"max":100)",
+                     R"("bucketCounts":["1","2","1"])", R"("offset":-1)"})
+    EXPECT_NE(first.find(part), std::string::npos) << part << " in " << first;
+  h->Record(5);
+  std::string second = push();
+  for (auto* part : {R"("count":"1")", R"("sum":5)", R"("min":5,"max":5)", R"("bucketCounts":["0","1","0"])"})
+    EXPECT_NE(second.find(part), std::string::npos) << part << " in " << second;
+}
+
+// Every value lies in the bucket that it was counted in, whatever the scale.
+TEST(Histogram, ExponentialBucketsHoldTheirValues) {
+  for (int scale : {-10, -3, 0, 1, 5, 20}) {
+    for (double v : {1e-300, 0.1, 0.5, 0.75, 1., 1.0000001, 2., 3., 1024., 1e9, 1e300}) {
+      pipeline::Histogram h({{}, true, scale, 2});
+      h.Record(v);
+      auto d = h.Read();
+      ASSERT_EQ(d.counts.size(), 1u);
+      // In powers of two, for the bounds themselves may not fit a double.
+      double at = std::log2(v) * std::ldexp(1, scale);
+      EXPECT_GT(at, d.offset - 1e-3) << v << " " << scale;
+      EXPECT_LE(at, d.offset + 1 + 1e-3) << v << " " << scale;
+      if (v == 2.) {
+        EXPECT_EQ(d.offset, scale >= 0 ? (1 << scale) - 1 : 0) << scale;
+      }
+    }
+  }
+}
+
+TEST(Histogram, AddsUpAcrossScales) {
+  pipeline::Histogram fine({{}, true, 20, 160}), coarse({{}, true, 0, 160});
+  fine.Record(3);
+  for (double v : {1., 3., 9.}) coarse.Record(v);
+  auto sum = fine.Read();
+  sum.Add(coarse.Read());
+  EXPECT_EQ(sum.scale, 0);
+  EXPECT_EQ(sum.offset, -1);
+  EXPECT_EQ(sum.counts, (std::vector<uint64_t>{1, 0, 2, 0, 1}));
+  EXPECT_EQ(sum.count, 4u);
+  EXPECT_EQ(sum.min, 1);
+  EXPECT_EQ(sum.max, 9);
+  sum.Subtract(coarse.Read());
+  EXPECT_EQ(sum.counts, (std::vector<uint64_t>{0, 0, 1, 0, 0}));
 }
 
 TEST(MetricPush, AViewLeavesOutMinimumAndMaximum) {

@@ -25,6 +25,7 @@ Result<std::shared_ptr<RecordExporter>> RecordExporter::Make(const Factories& fa
     limits.max_batch = static_cast<size_t>(std::min(b.max_export_batch_size, b.max_queue_size));
     exporter = &b.exporter;
   } else if (c.simple) {
+    limits.max_batch = 1;  // each record by itself
     exporter = &c.simple->exporter;
   } else {
     return Fail(Code::kInvalidArgument, "{}{}: a processor must be batch or simple", kOwnPrefix, path);

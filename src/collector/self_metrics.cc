@@ -171,10 +171,11 @@ std::string Number(double d) {
 
 }  // namespace
 
-std::vector<Metrics::Family> CollectSelf(pipeline::Host& host, uint64_t start, MetricLevel level) {
+std::vector<Metrics::Family> CollectSelf(pipeline::Host& host, uint64_t start, MetricLevel level,
+                                         const size_t* window) {
   using K = Metrics::Kind;
   Families out;
-  for (auto& f : host.metrics().Collect()) {
+  for (auto& f : host.metrics().Collect(window)) {
     std::erase_if(f.series, [](auto& s) {
       return std::any_of(s.attributes.begin(), s.attributes.end(),
                          [](auto& a) { return a.first == "exporter" && IsOwn(a.second); });
@@ -226,7 +227,7 @@ std::string RenderPage(const std::vector<Metrics::Family>& families, const PageS
                        histogram ? "histogram"
                        : counter ? "counter"
                                  : "gauge");
-    for (auto& s : f.series) {
+    for (Metrics::Series s : f.series) {
       Attributes a = s.attributes;
       for (auto& [k, v] : resource) {
         if (style.resource_labels && style.resource_labels->Has(k)) a.emplace_back(k, v);
@@ -243,6 +244,8 @@ std::string RenderPage(const std::vector<Metrics::Family>& families, const PageS
         continue;
       }
       uint64_t total = 0;
+      // The text format has no exponential buckets: as from Go's exporter, only the whole is shown.
+      if (s.histogram.exponential) s.histogram.counts = {s.histogram.count};
       for (size_t i = 0; i < s.histogram.counts.size(); ++i) {
         total += s.histogram.counts[i];
         out += name + "_bucket";
@@ -270,9 +273,9 @@ std::shared_ptr<const SelfMetrics::Settings> SelfMetrics::settings() const {
   return settings_;
 }
 
-std::vector<Metrics::Family> SelfMetrics::Collect() const {
+std::vector<Metrics::Family> SelfMetrics::Collect(const size_t* window) const {
   auto s = settings();
-  auto families = CollectSelf(host_, start_, s->level);
+  auto families = CollectSelf(host_, start_, s->level, window);
   if (s->lines) {
     auto add = [&](std::string name, std::string text, uint64_t value) {
       families.push_back({{std::move(name), std::move(text), "{lines}", Metrics::Kind::kCounter, MetricLevel::kBasic},
@@ -343,7 +346,7 @@ Status SelfMetrics::Serve(const MetricsTelemetryConfig& c, Attributes resource,
     next->styles.emplace_back(page->listener->local().port, w.style);
   }
   pages_ = std::move(opened);
-  host_.metrics().SetBounds([next](const Metrics::Instrument& i) { return ViewBounds(next->views, i); });
+  host_.metrics().SetShapes([next](const Metrics::Instrument& i) { return ViewShape(next->views, i); });
   std::lock_guard lock(mutex_);
   settings_ = std::move(next);
   return {};

@@ -22,9 +22,9 @@ struct PageStyle {
   std::shared_ptr<const IncludeExclude> resource_labels;  // on every series; null: none
 };
 
-/// Every family of own metrics at this moment: registry, ledger and process.
+/// Every family of own metrics at this moment: registry, ledger and process. `window`: see Metrics::Collect.
 std::vector<pipeline::Metrics::Family> CollectSelf(pipeline::Host& host, uint64_t start_unix_nano,
-                                                   pipeline::MetricLevel level);
+                                                   pipeline::MetricLevel level, const size_t* window = nullptr);
 /// Prometheus text format 0.0.4.
 std::string RenderPage(const std::vector<pipeline::Metrics::Family>& families, const PageStyle& style,
                        const pipeline::Attributes& resource);
@@ -42,7 +42,7 @@ class SelfMetrics final : public net::Service {
   std::shared_ptr<net::RequestHandler> OnRequest(const net::RequestHead& head, net::ServerCall& call) override;
 
   /// What the readers see at this moment: at the level, through the views.
-  std::vector<pipeline::Metrics::Family> Collect() const;
+  std::vector<pipeline::Metrics::Family> Collect(const size_t* window = nullptr) const;
   /// When the process began to count; ns since the epoch.
   uint64_t start() const { return start_; }
 

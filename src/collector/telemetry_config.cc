@@ -25,7 +25,8 @@ void SelfOtlpConfig::Validate(conf::Issues& issues) const {
   one_of("protocol", protocol, {"grpc", "http/protobuf", "http/json"});
   one_of("compression", compression, {"", "gzip", "none"});
   one_of("temporality_preference", temporality_preference, {"", "cumulative", "delta", "lowmemory"});
-  one_of("default_histogram_aggregation", default_histogram_aggregation, {"", "explicit_bucket_histogram"});
+  one_of("default_histogram_aggregation", default_histogram_aggregation,
+         {"", "explicit_bucket_histogram", "base2_exponential_bucket_histogram"});
   if (timeout_ms < 0) issues.Add("timeout", "must not be negative");
 }
 

@@ -52,8 +52,9 @@ struct SelfOtlpConfig {
     s.Field("client_key", &SelfOtlpConfig::client_key, "key file for mTLS");
     s.Field("insecure", &SelfOtlpConfig::insecure, "gRPC without TLS");
     s.Field("temporality_preference", &SelfOtlpConfig::temporality_preference, "`cumulative`, `delta` or `lowmemory`");
-    s.Field("default_histogram_aggregation", &SelfOtlpConfig::default_histogram_aggregation,
-            "`explicit_bucket_histogram`");
+    s.Field(
+        "default_histogram_aggregation", &SelfOtlpConfig::default_histogram_aggregation,
+        "`explicit_bucket_histogram` or `base2_exponential_bucket_histogram`; accepted, changes nothing (views do)");
   }
   void Validate(conf::Issues& issues) const;
 };

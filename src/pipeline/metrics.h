@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,24 +30,54 @@ class Sum {
   std::atomic<int64_t> value_{0};
 };
 
-/// A histogram with fixed explicit bounds. Thread-safe.
+/// How a histogram sorts values: into buckets with explicit bounds, or into exponential ones, whose bounds are the
+/// powers of 2^(2^-scale).
+struct HistogramShape {
+  std::vector<double> bounds;  // upper, inclusive, increasing
+  bool exponential = false;
+  int max_scale = 20;  // -10 to 20; the scale sinks when values spread
+  int max_size = 160;  // buckets, at least 2
+};
+
+/// A histogram of values that are not negative. Thread-safe.
 class Histogram {
  public:
-  explicit Histogram(std::vector<double> bounds);
+  explicit Histogram(HistogramShape shape);
   void Record(double value);
-  struct Data {
-    std::vector<double> bounds;
-    std::vector<uint64_t> counts;  // bounds.size() + 1
-    double sum = 0;
-    uint64_t count = 0;
-    // Of all that was recorded; min above max: not known.
+  struct Range {
+    // Of what was recorded; min above max: not known.
     double min = std::numeric_limits<double>::infinity(), max = -std::numeric_limits<double>::infinity();
   };
+  struct Data {
+    std::vector<double> bounds;
+    std::vector<uint64_t> counts;  // explicit: bounds.size() + 1; exponential: from bucket `offset` on
+    double sum = 0;
+    uint64_t count = 0;
+    double min = Range().min, max = Range().max;
+    bool exponential = false;
+    int scale = 0, offset = 0;
+    uint64_t zeros = 0;  // values that no exponential bucket takes
+    /// Adds up two histograms of one instrument; the coarser scale stays. Explicit ones with other bounds are left out.
+    void Add(const Data& other);
+    /// Takes off what was read of the same histogram before, but for min and max.
+    void Subtract(const Data& before);
+
+   private:
+    void Coarsen(int scale);
+    void Cover(int first, int last);
+    friend class Histogram;
+  };
   Data Read() const;
+  /// From here on, the least and greatest value since the last ReadWindow are kept under the number `window`.
+  void OpenWindow(size_t window);
+  /// Everything, with min and max of what came since the last time.
+  Data ReadWindow(size_t window);
 
  private:
+  HistogramShape shape_;
   mutable std::mutex mutex_;
   Data data_;
+  std::vector<Range> windows_;
 };
 
 /// The reference's bounds for sizes of batches.
@@ -73,9 +104,9 @@ class Metrics {
   /// The same pointer for the same name and attributes, valid as long as the registry.
   Sum* GetSum(const Instrument& instrument, Attributes attributes);
   Histogram* GetHistogram(const Instrument& instrument, Attributes attributes, const std::vector<double>& bounds);
-  /// Bounds for histograms that are made from here on instead of their own; null: their own.
-  using BoundsOf = std::function<const std::vector<double>*(const Instrument&)>;
-  void SetBounds(BoundsOf bounds);
+  /// The shape of histograms that are made from here on instead of their own; none: their own bounds.
+  using ShapeOf = std::function<std::optional<HistogramShape>(const Instrument&)>;
+  void SetShapes(ShapeOf shapes);
   /// The level that somebody reads at (service::telemetry::metrics::level): what only a higher level shows need not be
   /// recorded.
   void SetLevel(MetricLevel level) { level_.store(level, std::memory_order_relaxed); }
@@ -95,8 +126,11 @@ class Metrics {
     Instrument instrument;
     std::vector<Series> series;
   };
-  /// Families in order of name.
-  std::vector<Family> Collect() const;
+  /// A number for one who collects repeatedly and wants min and max of the time in between. Freed with the handle.
+  std::shared_ptr<const size_t> OpenWindow();
+  /// Families in order of name. With the number of a window, min and max are of the time since the last Collect with
+  /// it.
+  std::vector<Family> Collect(const size_t* window = nullptr) const;
 
  private:
   struct Entry {
@@ -110,7 +144,8 @@ class Metrics {
   };
   Entry& Find(const Instrument& instrument, Attributes& attributes);
   mutable std::mutex mutex_;
-  BoundsOf bounds_;
+  ShapeOf shapes_;
+  std::vector<std::weak_ptr<const size_t>> windows_;  // by number; bounded by the readers of the configuration
   std::atomic<MetricLevel> level_{MetricLevel::kNormal};
   std::map<std::pair<std::string, std::string>, Attributes> exporters_;  // bounded by the configuration
   std::map<std::string, Group, std::less<>> groups_;
