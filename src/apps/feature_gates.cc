@@ -22,7 +22,8 @@ constexpr Known kGates[] = {
     {"connector.spanmetrics.useSecondAsDefaultMetricsUnit", GateStage::kAlpha, "v0.137.0",
      "No effect: naru has no such component yet"},
     {"exporter.file.nativeCompression", GateStage::kAlpha, "v0.154.0",
-     "No effect: files are compressed message by message"},
+     "The file exporter writes whole zstd files, that zstd itself reads, instead of compressed messages behind their "
+     "lengths"},
     {"exporter.prometheusexporter.DisableAddMetricSuffixes", GateStage::kBeta, "v0.132.0",
      "No effect: naru has no such component yet"},
     {"exporter.prometheusremotewritexporter.EnableMultipleWorkers", GateStage::kAlpha, "v0.118.0",

@@ -34,6 +34,7 @@ class Call final : public ServerCall {
   Loop& loop() override;
   void Respond(int status, std::span<const Header> headers, Slice body) override;
   void RespondGrpc(const GrpcStatus& status, Slice message, std::span<const Header> extra) override;
+  bool SendGrpc(Slice message) override;
 
   /// Takes body bytes; false when the call was refused (and answered).
   bool Body(const uint8_t* data, size_t n);
@@ -50,7 +51,8 @@ class Call final : public ServerCall {
   // The answer's body.
   Slice body;
   size_t body_at = 0;
-  bool trailers = false;  // gRPC: grpc-status 0 follows the message
+  bool trailers = false;   // gRPC: grpc-status 0 follows the message
+  bool streaming = false;  // several messages: what follows the last one stands in `extra` when the call is answered
   std::vector<std::pair<std::string, std::string>> extra;
   MonoTime since{};
   size_t discarded = 0;  // body bytes that came after the answer
@@ -525,10 +527,12 @@ ssize_t ReadBody(nghttp2_session* session, int32_t id, uint8_t* buffer, size_t l
   if (n) std::memcpy(buffer, c.body.data() + c.body_at, n);
   c.body_at += n;
   if (c.body_at == c.body.size()) {
+    if (c.streaming && !c.answered) return n ? static_cast<ssize_t>(n) : ssize_t{NGHTTP2_ERR_DEFERRED};
     *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (c.trailers) {
+    if (c.trailers || c.streaming) {
       *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-      std::vector<nghttp2_nv> nv = {StaticNv("grpc-status", "0")};
+      std::vector<nghttp2_nv> nv;
+      if (c.trailers) nv.push_back(StaticNv("grpc-status", "0"));
       for (auto& [k, v] : c.extra) nv.push_back(Nv(k, v));
       nghttp2_submit_trailer(session, id, nv.data(), nv.size());
     }
@@ -556,24 +560,58 @@ void Call::Respond(int status, std::span<const Header> headers, Slice answer) {
   connection.Kick();
 }
 
+namespace {
+
+// `before`, and the message behind its prefix.
+Slice WithMessage(std::string_view before, const Slice& message, Budget& budget) {
+  if (before.empty() && message.empty()) {
+    static constexpr std::string_view kEmpty("\0\0\0\0\0", 5);
+    return Slice::Static(kEmpty);
+  }
+  size_t size = before.size() + 5 + message.size();
+  BufferRef b = Buffer::Allocate(size, budget);
+  auto n = static_cast<uint32_t>(message.size());
+  uint8_t head[5] = {0, static_cast<uint8_t>(n >> 24), static_cast<uint8_t>(n >> 16), static_cast<uint8_t>(n >> 8),
+                     static_cast<uint8_t>(n)};
+  if (!before.empty()) std::memcpy(b->data(), before.data(), before.size());
+  std::memcpy(b->data() + before.size(), head, 5);
+  if (!message.empty()) std::memcpy(b->data() + before.size() + 5, message.data(), message.size());
+  return Slice(std::move(b), size);
+}
+
+}  // namespace
+
+bool Call::SendGrpc(Slice message) {
+  constexpr size_t kUnread = 64 << 10;
+  if (answered || !grpc || body.size() - body_at > kUnread) return false;
+  body = WithMessage(body.view().substr(body_at), message, connection.server().budget);
+  body_at = 0;
+  if (!streaming) {
+    streaming = true;
+    static const nghttp2_nv kHead[] = {StaticNv(":status", "200"), StaticNv("content-type", "application/grpc")};
+    nghttp2_data_provider provider{};
+    provider.source.ptr = this;
+    provider.read_callback = ReadBody;
+    nghttp2_submit_response(connection.session(), id, kHead, 2, &provider);
+  } else {
+    nghttp2_session_resume_data(connection.session(), id);
+  }
+  connection.Kick();
+  return true;
+}
+
 void Call::RespondGrpc(const GrpcStatus& status, Slice message, std::span<const Header> more) {
   if (answered) return;
   answered = true;
   auto keep = handler;
   auto* session = connection.session();
-  if (status.code == Code::kOk) {
-    if (message.empty()) {
-      static constexpr std::string_view kEmpty("\0\0\0\0\0", 5);
-      body = Slice::Static(kEmpty);
-    } else {
-      BufferRef b = Buffer::Allocate(message.size() + 5, connection.server().budget);
-      auto n = static_cast<uint32_t>(message.size());
-      uint8_t head[5] = {0, static_cast<uint8_t>(n >> 24), static_cast<uint8_t>(n >> 16), static_cast<uint8_t>(n >> 8),
-                         static_cast<uint8_t>(n)};
-      std::memcpy(b->data(), head, 5);
-      std::memcpy(b->data() + 5, message.data(), message.size());
-      body = Slice(std::move(b), message.size() + 5);
-    }
+  if (streaming) {
+    extra.emplace_back("grpc-status", std::to_string(static_cast<int>(status.code)));
+    if (!status.message.empty()) extra.emplace_back("grpc-message", GrpcMessageEncode(status.message.substr(0, 4096)));
+    for (auto& h : more) extra.emplace_back(h.name, h.value);
+    nghttp2_session_resume_data(session, id);
+  } else if (status.code == Code::kOk) {
+    body = WithMessage({}, message, connection.server().budget);
     trailers = true;
     for (auto& h : more) extra.emplace_back(h.name, h.value);
     static const nghttp2_nv kHead[] = {StaticNv(":status", "200"), StaticNv("content-type", "application/grpc")};

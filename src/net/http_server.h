@@ -79,6 +79,12 @@ class ServerCall {
   }
   /// Ends a gRPC call: with one message when the code is kOk, else with trailers only. `extra` are further trailers.
   virtual void RespondGrpc(const GrpcStatus& status, Slice message, std::span<const Header> extra = {}) = 0;
+  /// Sends one of several messages of a gRPC answer; RespondGrpc ends it then, without a message. False when the client
+  /// has yet to read 64 KiB of those before it, and when the call is not a gRPC call: nothing was sent.
+  virtual bool SendGrpc(Slice message) {
+    (void)message;
+    return false;
+  }
 
  protected:
   ~ServerCall() = default;

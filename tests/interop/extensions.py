@@ -16,14 +16,14 @@ from sink import Sink
 BUILD = Path(__file__).resolve().parent.parent / "peers" / "build"
 
 
-def running(s, extensions, telemetry=None, exporters=None, signals=("traces",), processors=("batch",)):
+def running(s, extensions, telemetry=None, exporters=None, signals=("traces",), processors=("batch",), arguments=()):
     """A collector with these extensions; returns (child, otlp port)."""
     port = free_port()
     c = collectors.start(s, "collector", collectors.NARU, {
         "receivers": {"otlp": collectors.otlp_receiver(http=port)}, "processors": {"batch": {"timeout": "10ms"}},
         "exporters": exporters or {"nop": {}}, "extensions": extensions,
         "service": {"extensions": list(extensions), "telemetry": telemetry or collectors.plain(),
-                    "pipelines": collectors.pipelines(["otlp"], list(exporters or {"nop": {}}), processors, signals)}}, (port,))
+                    "pipelines": collectors.pipelines(["otlp"], list(exporters or {"nop": {}}), processors, signals)}}, (port,), arguments=arguments)
     return c, port
 
 
@@ -71,6 +71,8 @@ def health_v2():
                 a = otlp.http_request(http, "GET", "/status" + query)
                 seen[name][query] = (a.status, shape(json.loads(a.body)) if a.body else None)
             seen[name]["grpc"] = [grpc_health(grpc, service) for service in (b"", b"traces", b"metrics")]
+            watched = [grpc_watch(grpc, service) for service in (b"", b"traces", b"metrics")]
+            seen[name]["watch"] = [next(messages) for messages in watched]
     assert seen["naru"] == seen["reference"], seen
 
 
@@ -90,6 +92,41 @@ def health_v2_errors():
         assert body["components"]["exporter:otlp_http"]["status"] == "StatusRecoverableError" and body["error"], body
         s.closing(Sink(http_port=back))
         wait_until(lambda: otlp.http_request(http, "GET", "/status").status == 200, 10, 0.1, "healthy again")
+
+
+@test("extensions/health-check-v2-watch", seconds=60)
+def health_v2_watch():
+    """A watcher hears each change of a pipeline once, and at the end that the server goes."""
+    beyond_the_reference("its exporters report no recoverable errors")
+    import grpc as grpclib
+    with Scratch() as s:
+        grpc, back = free_port(), free_port()
+        c, into = running(s, {"health_check": {"use_v2": True, "grpc": {"endpoint": f"127.0.0.1:{grpc}"},
+                                               "component_health": {"include_recoverable_errors": True, "recovery_duration": "100ms"}}},
+                          exporters={"otlp_http": {"endpoint": f"http://127.0.0.1:{back}", "retry_on_failure": {"initial_interval": "200ms", "max_interval": "200ms"}}})
+        watch = grpc_watch(grpc, b"traces", timeout=40)
+        assert next(watch) == b"\x08\x01"
+        (_, message), = differential.inputs_of({"input": ["traces"]})
+        assert otlp.post(into, "traces", message).status == 200
+        assert next(watch) == b"\x08\x02"
+        s.closing(Sink(http_port=back))
+        assert next(watch) == b"\x08\x01"
+        c.stop()
+        try:
+            raise AssertionError(f"one more answer: {next(watch)}")
+        except grpclib.RpcError as e:
+            assert e.code() == grpclib.StatusCode.CANCELLED and "shutting down" in e.details(), e
+
+
+def grpc_watch(port, service, timeout=10):
+    """The answers of grpc.health.v1.Health/Watch, as they come."""
+    import grpc
+    channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+    call = channel.unary_stream("/grpc.health.v1.Health/Watch", request_serializer=lambda b: b, response_deserializer=lambda b: b)
+    try:
+        yield from call(b"\x0a" + bytes([len(service)]) + service if service else b"", timeout=timeout)
+    finally:
+        channel.close()
 
 
 def grpc_health(port, service):
@@ -289,6 +326,32 @@ def file_forms():
         parts = sorted(s.path.glob("r*.json"))
         assert len(parts) > 1, "it did not rotate"
         assert canon.count("traces", [m for p in parts for m in canon.read_lines(p, "traces")]) == total, "rotated"
+
+
+@test("extensions/file-exporter-native-compression", seconds=30)
+def file_native():
+    """With the gate, what the file exporter compresses is a zstd file as a whole."""
+    import io
+    import struct
+    import zstandard
+    message = differential.inputs_of({"input": ["traces"]})[0][1]
+    with Scratch() as s:
+        forms = {"file/json": {"path": str(s.path / "j"), "compression": "zstd"}, "file/proto": {"path": str(s.path / "p"), "format": "proto", "compression": "zstd"}}
+        c, port = running(s, {}, exporters=forms, processors=(), arguments=("--feature-gates=exporter.file.nativeCompression",))
+        for _ in range(3):
+            assert otlp.post(port, "traces", message).status == 200
+        c.stop()
+        read = lambda name: zstandard.ZstdDecompressor().stream_reader(io.BytesIO((s.path / name).read_bytes()), read_across_frames=True).read()  # noqa: E731
+        lines = read("j").decode().splitlines()
+        assert len(lines) == 3 and all(canon.count("traces", [otlp.from_json("traces", x)]) == otlp.items("traces", message) for x in lines), lines
+        data, sizes = read("p"), []
+        while data:
+            size, = struct.unpack(">I", data[:4])
+            m = otlp.REQUEST["traces"]()
+            m.ParseFromString(data[4:4 + size])
+            sizes.append(canon.count("traces", [m]))
+            data = data[4 + size:]
+        assert sizes == [otlp.items("traces", message)] * 3, sizes
 
 
 @test("extensions/file-exporter-groups", seconds=30)

@@ -7,11 +7,14 @@
 #include "otlp/scan.h"
 #include "otlp/text.h"
 #include "otlp/views.h"
+#include "pipeline/service_view.h"
 #include "wire/compress.h"
 #include "wire/proto.h"
 
 namespace naru::exporters::file {
 namespace {
+
+constexpr std::string_view kNativeCompressionGate = "exporter.file.nativeCompression";
 
 // Writers by path pattern while an exporter uses them: two exporters on one path share its file instead of overwriting
 // each other.
@@ -87,6 +90,9 @@ Status FileExporter::Start(pipeline::Host& host) {
     return Fail(Code::kInvalidArgument, "failed to resolve encoding \"{}\": {}", encoding_,
                 host.FindExtension(encoding_) ? "the extension is no encoding" : "it is not in service::extensions");
   }
+  if (auto view = host.View()) {
+    for (auto& g : view->gates) native_compression_ |= g.id == kNativeCompressionGate && g.enabled;
+  }
   if (auto s = writer_->Open(); !s) return s;
   Tick(host);
   return {};
@@ -109,8 +115,6 @@ void FileExporter::Shutdown(MonoTime, std::function<void()> done) {
 
 Status FileExporter::WriteGroup(const std::vector<Slice>& parts, const std::string& group) {
   const Config& c = writer_->config();
-  std::string out;
-  bool binary = c.format == "proto" || c.compression == "zstd";
   Slice body;
   if (c.format == "json") {
     auto json = otlp::RequestToJson(context_.signal, parts);
@@ -127,19 +131,24 @@ Status FileExporter::WriteGroup(const std::vector<Slice>& parts, const std::stri
     }
     body = Slice(std::move(b), n);
   }
-  if (c.compression == "zstd") {
+  // Natively the file as a whole is a zstd file, of a frame each write.
+  bool zstd = c.compression == "zstd", native = zstd && native_compression_;
+  auto frame = [&, prefixed = c.format == "proto" || (zstd && !native)] {
+    std::string framed;
+    auto n = static_cast<uint32_t>(body.size());
+    for (int shift = 24; prefixed && shift >= 0; shift -= 8) framed += static_cast<char>(n >> shift);
+    framed.append(body.view());
+    if (!prefixed) framed += '\n';
+    return framed;
+  };
+  if (native) body = Slice::CopyOf(frame());
+  if (zstd) {
     int level = c.compression_params.level ? static_cast<int>(c.compression_params.level) : 3;
     auto packed = wire::Compress(wire::Codec::kZstd, std::span<const Slice>(&body, 1), level);
     if (!packed) return Unexpected(packed.error());
     body = std::move(*packed);
   }
-  if (binary) {
-    auto n = static_cast<uint32_t>(body.size());
-    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(n >> shift);
-  }
-  out.append(body.view());
-  if (!binary) out += '\n';
-  return writer_->Write(out, group);
+  return writer_->Write(native ? std::string(body.view()) : frame(), group);
 }
 
 void FileExporter::Consume(pipeline::Batch&& batch) {

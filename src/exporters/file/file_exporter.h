@@ -47,6 +47,7 @@ class FileExporter final : public pipeline::Exporter {
   void Tick(pipeline::Host& host);
   pipeline::ExporterContext context_;
   std::string encoding_;
+  bool native_compression_ = false;
   std::shared_ptr<FileWriter> writer_;
   pipeline::Counter sent_, malformed_, dropped_, refused_;
   net::Timer flush_;

@@ -9,14 +9,18 @@ namespace naru::extensions::health_check {
 namespace {
 
 constexpr std::string_view kCheckPath = "/grpc.health.v1.Health/Check";
+constexpr std::string_view kWatchPath = "/grpc.health.v1.Health/Watch";
+constexpr int kServiceUnknown = 3;
+constexpr Duration kLookInterval = std::chrono::milliseconds(500);
 
 }  // namespace
 
 // https://github.com/grpc/grpc/blob/master/doc/health-checking.md: HealthCheckRequest has the service's name as field
 // 1, HealthCheckResponse the status.
-class HealthCheckV2::Check final : public net::RequestHandler {
+class HealthCheckV2::Call final : public net::RequestHandler, public std::enable_shared_from_this<Call> {
  public:
-  Check(HealthCheckV2& owner, net::ServerCall& call) : owner_(owner), call_(&call) {}
+  Call(HealthCheckV2& owner, net::ServerCall& call, bool watch)
+      : owner_(owner), call_(&call), loop_(call.loop()), watch_(watch) {}
   bool OnMessage(bool compressed, uint32_t length) override {
     if (!compressed && length <= sizeof body_) return true;
     Fail(compressed ? Code::kUnimplemented : Code::kResourceExhausted,
@@ -30,28 +34,56 @@ class HealthCheckV2::Check final : public net::RequestHandler {
   }
   void Commit(size_t n) override { size_ += n; }
   void OnEnd() override {
-    std::string service;
     wire::Reader in(std::string_view(reinterpret_cast<const char*>(body_), size_));
     while (uint32_t tag = in.Next()) {
       if (tag == wire::Tag(1, wire::kLength))
-        service = in.Bytes();
+        service_ = in.Bytes();
       else
         in.Skip(tag);
     }
     if (!in.ok()) return Fail(Code::kInvalidArgument, "the request is no HealthCheckRequest");
-    auto serving = owner_.Serving(service, call_->loop().clock());
+    if (watch_) {
+      owner_.AddWatcher(shared_from_this());
+      return Look();
+    }
+    auto serving = owner_.Serving(service_, loop_.clock());
     if (!serving) return Fail(Code::kNotFound, "unknown service");
-    const char answer[2] = {0x08, static_cast<char>(*serving)};
-    std::exchange(call_, nullptr)->RespondGrpc({}, Slice::CopyOf(std::string_view(answer, 2)));
+    std::exchange(call_, nullptr)->RespondGrpc({}, Response(*serving));
   }
-  void OnAbort() override { call_ = nullptr; }
+  void OnAbort() override {
+    call_ = nullptr;
+    look_.Cancel();
+  }
+  /// The end of the server: the client is told to ask elsewhere. Any thread.
+  void End() {
+    loop_.Post([self = shared_from_this()] {
+      self->look_.Cancel();
+      self->Fail(Code::kCancelled, "Server shutting down.");
+    });
+  }
 
  private:
+  static Slice Response(int status) {
+    const char answer[2] = {0x08, static_cast<char>(status)};
+    return Slice::CopyOf(std::string_view(answer, 2));
+  }
+  // Tells a watcher when the status is another one. Looked for in an interval: states also change with time alone.
+  void Look() {
+    if (!call_) return;
+    int status = owner_.Serving(service_, loop_.clock()).value_or(kServiceUnknown);
+    if (status != told_ && call_->SendGrpc(Response(status))) told_ = status;
+    if (call_) look_ = loop_.AddTimer(kLookInterval, [this] { Look(); });
+  }
   void Fail(Code code, std::string_view message) {
     if (call_) std::exchange(call_, nullptr)->RespondGrpc({code, message, {}}, Slice());
   }
   HealthCheckV2& owner_;
   net::ServerCall* call_;
+  net::Loop& loop_;
+  const bool watch_;
+  std::string service_;
+  int told_ = -1;
+  net::Timer look_;
   uint8_t body_[1024];
   size_t size_ = 0;
 };
@@ -88,10 +120,26 @@ void HealthCheckV2::Shutdown(MonoTime deadline, std::function<void()> done) {
   auto grpc = [this, deadline, done = std::move(done)] {
     grpc_listener_.reset();
     if (!grpc_) return done();
+    EndWatchers();
     grpc_->Shutdown(deadline, done);
   };
   if (!pages_) return grpc();
   pages_->Shutdown(deadline, std::move(grpc));
+}
+
+void HealthCheckV2::AddWatcher(const std::shared_ptr<Call>& call) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(watchers_, [](auto& w) { return w.expired(); });
+  if (closing_) return call->End();
+  watchers_.push_back(call);
+}
+
+void HealthCheckV2::EndWatchers() {
+  std::lock_guard lock(mutex_);
+  closing_ = true;
+  for (auto& w : watchers_) {
+    if (auto call = w.lock()) call->End();
+  }
 }
 
 pipeline::PageAnswer HealthCheckV2::Page(const net::RequestHead& head, Clock& clock) const {
@@ -134,9 +182,9 @@ std::shared_ptr<net::RequestHandler> HealthCheckV2::OnRequest(const net::Request
     if (auto known = pipeline::Authenticate(*grpc_auth_, *config_.grpc->server.auth, head); !known)
       return fail(Code::kUnauthenticated, known.error().message);
   }
-  // Watch streams: clients ask again with Check where it is not there.
-  if (head.path != kCheckPath) return fail(Code::kUnimplemented, "only grpc.health.v1.Health/Check is served");
-  return std::make_shared<Check>(*this, call);
+  bool watch = head.path == kWatchPath;
+  if (head.path != kCheckPath && !watch) return fail(Code::kUnimplemented, "grpc.health.v1.Health has Check and Watch");
+  return std::make_shared<Call>(*this, call, watch);
 }
 
 }  // namespace naru::extensions::health_check

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <vector>
 
 #include "extensions/health_check/config.h"
 #include "net/http_server.h"
@@ -20,10 +22,12 @@ class HealthCheckV2 final : public pipeline::Extension, public net::Service {
   std::shared_ptr<net::RequestHandler> OnRequest(const net::RequestHead& head, net::ServerCall& call) override;
 
  private:
-  class Check;
+  class Call;
   pipeline::PageAnswer Page(const net::RequestHead& head, Clock& clock) const;
   /// SERVING (1) or NOT_SERVING (2); nothing for a service that is not known.
   std::optional<int> Serving(const std::string& service, Clock& clock) const;
+  void AddWatcher(const std::shared_ptr<Call>& call);
+  void EndWatchers();
 
   Config config_;
   pipeline::ExtensionContext context_;
@@ -31,6 +35,9 @@ class HealthCheckV2 final : public pipeline::Extension, public net::Service {
   std::unique_ptr<net::HttpServer> grpc_;
   std::unique_ptr<net::Listener> grpc_listener_;
   pipeline::ServerAuth* grpc_auth_ = nullptr;
+  std::mutex mutex_;                           // guards these
+  std::vector<std::weak_ptr<Call>> watchers_;  // bounded by the streams that the server allows
+  bool closing_ = false;
 };
 
 }  // namespace naru::extensions::health_check
