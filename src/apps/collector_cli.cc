@@ -94,6 +94,8 @@ Result<Args> ParseArgs(const std::vector<std::string>& argv) {
     else
       list->push_back(value);
   }
+  if (a.command == "help") a.help = true;
+  if (a.help) return a;
   if (!a.rest.empty() && a.command != "featuregate")
     return Fail(Code::kInvalidArgument, "\"{}\" takes no arguments, got \"{}\"", a.command, a.rest[0]);
   if (a.rest.size() > 1)
@@ -334,6 +336,7 @@ conf::Value WholeSchema(const collector::Factories& factories) {
   properties.Set("service", std::move(service));
   root.Set("properties", std::move(properties));
   root.Set("additionalProperties", Value::Bool(false));
+  conf::AcceptAsWritten(root);
   return root;
 }
 

@@ -24,7 +24,7 @@ namespace {
 struct SendOptions {
   std::vector<otlp::Signal> signals;
   std::string endpoint, protocol = "grpc", compression = "none", write, file;
-  int64_t count = 10, size = 10, rate = 0, workers = 1, seed = 0, connections = 1, distinct = 16;
+  int64_t count = -1, size = 10, rate = 0, workers = 1, seed = 0, connections = 1, distinct = 16;
   Duration duration{0}, timeout = std::chrono::seconds(10);
   bool insecure_tls = false, tls = false, no_retry = false;
   std::string ca, cert, key;
@@ -293,7 +293,8 @@ int SendMain(const std::vector<std::string>& args) {
       "where to send: HOST:PORT, unix:///PATH, or a URL for OTLP/HTTP behind a path (default 127.0.0.1:4317 or :4318)",
       &o.endpoint);
   flags.Text("protocol", "NAME", "grpc (default), http/protobuf or http/json", &o.protocol);
-  flags.Number("count", "records to send in all; 0 for no end (default 10)", &o.count, 0, INT64_MAX / 2);
+  flags.Number("count", "records to send in all; 0 for no end (default 10, with --duration no end)", &o.count, 0,
+               INT64_MAX / 2);
   flags.Number("size", "records of a request (default 10)", &o.size, 1, 1'000'000);
   flags.Number("rate", "records a second; 0 as fast as answers come (default 0)", &o.rate, 0, 1'000'000'000);
   flags.Number("workers", "requests in flight at most (default 1)", &o.workers, 1, 100'000);
@@ -386,7 +387,7 @@ int SendMain(const std::vector<std::string>& args) {
       if (auto s = add(o.signals[0], std::move(bytes), scanned.items); !s) return Error(s.error().message);
     }
     if (payloads.empty()) return Error(fmt::format("{} has no request in it", o.file));
-    if (o.count == 10) {
+    if (o.count < 0) {
       o.count = 0;
       for (auto& p : payloads) o.count += static_cast<int64_t>(p.items);
     }

@@ -422,11 +422,11 @@ void Graph::StopOneByOne(std::shared_ptr<std::vector<RunningPtr>> order, size_t 
 Status Graph::StartNew() {
   auto start = [&](const RunningPtr& r) -> Status {
     if (r->started) return {};
+    r->started = true;  // also one that fails is shut down: it may have begun
     Status s = r->component->Start(host_);
     if (!s) {
       return Fail(s.error().code, "cannot start {} {}: {}", pipeline::KindName(r->kind), r->id, s.error().message);
     }
-    r->started = true;
     return {};
   };
   for (auto& r : extensions_) {

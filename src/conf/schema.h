@@ -514,5 +514,8 @@ std::string MarkdownTable() {
 /// A JSON schema document (draft 2020-12) of resolved configurations of `type`, with these defaults (a Dump). Null is
 /// allowed everywhere, as in the documents.
 Value JsonSchema(const Type& type, const Value& defaults, std::string_view title);
+/// Makes a JSON schema of decoded values one of documents as people write them: everything may be null, and every value
+/// may be a text with a reference (`${env:NAME}`) in it.
+void AcceptAsWritten(Value& schema);
 
 }  // namespace naru::conf

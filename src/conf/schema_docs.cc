@@ -1,4 +1,5 @@
 // What a field table says to people and to editors: Markdown tables and JSON schemas.
+#include <algorithm>
 #include <functional>
 
 #include <fmt/core.h>
@@ -74,24 +75,6 @@ void TableRows(std::string& out, const StructType& type, const Value& defaults, 
   }
 }
 
-// Null is a value of everything.
-void AllowNull(Value& s) {
-  if (Value* type = s.Find("type")) {
-    if (type->is_string()) {
-      Value types = Value::MakeList();
-      types.list().push_back(*type);
-      *type = std::move(types);
-    }
-    type->list().push_back(Value::String("null"));
-  }
-  if (Value* names = s.Find("enum")) names->list().push_back(Value());
-  if (Value* items = s.Find("items")) AllowNull(*items);
-  if (Value* more = s.Find("additionalProperties"); more && more->is_map()) AllowNull(*more);
-  if (Value* properties = s.Find("properties")) {
-    for (auto& p : properties->mutable_map()) AllowNull(p.second);
-  }
-}
-
 void AddDefaults(Value& s, const Value& defaults) {
   Value* properties = s.Find("properties");
   if (!properties) {
@@ -105,6 +88,44 @@ void AddDefaults(Value& s, const Value& defaults) {
 
 }  // namespace
 
+void AcceptAsWritten(Value& s) {
+  constexpr const char* kReference = "\\$\\{";
+  if (Value* type = s.Find("type")) {
+    if (type->is_string()) {
+      Value types = Value::MakeList();
+      types.list().push_back(*type);
+      *type = std::move(types);
+    }
+    auto has = [&](std::string_view name) {
+      auto& all = type->list();
+      return std::any_of(all.begin(), all.end(), [&](auto& v) { return v.string_value() == name; });
+    };
+    bool text = has("string");
+    if (!text) type->list().push_back(Value::String("string"));
+    if (!has("null")) type->list().push_back(Value::String("null"));
+    if (!text) s.Set("pattern", Value::String(kReference));  // of texts only
+  }
+  if (Value* names = s.Find("enum")) {
+    Value known = Value::MakeMap(), reference = Value::MakeMap(), either = Value::MakeList();
+    names->list().push_back(Value());
+    known.Set("enum", std::move(*names));
+    reference.Set("pattern", Value::String(kReference));
+    either.list().push_back(std::move(known));
+    either.list().push_back(std::move(reference));
+    std::erase_if(s.mutable_map(), [](auto& e) { return e.first == "enum"; });
+    s.Set("anyOf", std::move(either));
+  } else if (Value* either = s.Find("anyOf")) {
+    for (auto& one : either->list()) AcceptAsWritten(one);
+  }
+  if (Value* items = s.Find("items")) AcceptAsWritten(*items);
+  if (Value* more = s.Find("additionalProperties"); more && more->is_map()) AcceptAsWritten(*more);
+  for (auto* key : {"properties", "patternProperties"}) {
+    Value* properties = s.Find(key);
+    if (!properties) continue;
+    for (auto& p : properties->mutable_map()) AcceptAsWritten(p.second);
+  }
+}
+
 std::string MarkdownTable(const Type& type, const std::function<Value(const Value&)>& read) {
   std::string out = "| key | type | default | meaning |\n|---|---|---|---|\n";
   if (const StructType* s = type.AsStruct()) TableRows(out, *s, read(Value::MakeMap()), read, "");
@@ -114,7 +135,7 @@ std::string MarkdownTable(const Type& type, const std::function<Value(const Valu
 Value JsonSchema(const Type& type, const Value& defaults, std::string_view title) {
   Value s = type.Schema();
   AddDefaults(s, defaults);
-  AllowNull(s);
+  AcceptAsWritten(s);
   s.Set("$schema", Value::String("https://json-schema.org/draft/2020-12/schema"));
   s.Set("title", Value::String(title));
   return s;

@@ -243,13 +243,15 @@ TEST(Schema, JsonSchema) {
   const std::pair<const char*, const char*> cases[] = {
       {"endpoint", R"({"default":"","description":"where to send","type":["string","null"]})"},
       {"url", R"({"deprecated":true,"description":"where to send","type":["string","null"]})"},
-      {"color", R"({"default":"red","description":"paint","enum":["red","green",null],"type":["string","null"]})"},
-      {"colour", R"({"description":"paint","enum":["red","green",null],"type":["string","null"]})"},
-      {"tiny", R"({"default":1,"description":"8 bits","type":["integer","null"]})"},
+      {"color",
+       R"({"anyOf":[{"enum":["red","green",null]},{"pattern":"\\$\\{"}],"default":"red","description":"paint","type":["string","null"]})"},
+      {"colour",
+       R"({"anyOf":[{"enum":["red","green",null]},{"pattern":"\\$\\{"}],"description":"paint","type":["string","null"]})"},
+      {"tiny", R"({"default":1,"description":"8 bits","pattern":"\\$\\{","type":["integer","string","null"]})"},
       {"rules",
-       R"({"default":[],"description":"rules in order","items":{"additionalProperties":false,"properties":{"key":{"description":"a | b","type":["string","null"]}},"type":["object","null"]},"type":["array","null"]})"},
+       R"({"default":[],"description":"rules in order","items":{"additionalProperties":false,"pattern":"\\$\\{","properties":{"key":{"description":"a | b","type":["string","null"]}},"type":["object","string","null"]},"pattern":"\\$\\{","type":["array","string","null"]})"},
       {"named",
-       R"({"additionalProperties":{"additionalProperties":false,"properties":{"key":{"description":"a | b","type":["string","null"]}},"type":["object","null"]},"default":{},"description":"rules by name","type":["object","null"]})"},
+       R"({"additionalProperties":{"additionalProperties":false,"pattern":"\\$\\{","properties":{"key":{"description":"a | b","type":["string","null"]}},"type":["object","string","null"]},"default":{},"description":"rules by name","pattern":"\\$\\{","type":["object","string","null"]})"},
       {"gc", R"({"description":"tunes a garbage collector that naru does not have"})"},
   };
   for (auto& [key, want] : cases) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "net/http_connection.h"
+#include "net/session_memory.h"
 #include "wire/hash.h"
 
 namespace naru::net {
@@ -62,7 +63,7 @@ class Http2Connection final : public Connection {
  public:
   Http2Connection(HttpServer::Shared& server, LoopState& state, std::unique_ptr<Stream> stream)
       : Connection(server, state, std::move(stream)), session_charge_(server.budget, 8192) {
-    nghttp2_session_server_new2(&session_, Callbacks(), this, Options());
+    nghttp2_session_server_new3(&session_, Callbacks(), this, Options(), memory_.get());
     auto& o = server_.options;
     nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, o.max_concurrent_streams},
                                          {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, o.stream_window},
@@ -137,6 +138,15 @@ class Http2Connection final : public Connection {
     }
     Resume();
     Send();
+    if (!guard.gone() && !trimmed_ && calls_.empty() && out_empty() && now - active_ > kIdle &&
+        !nghttp2_session_want_write(session_)) {
+      trimmed_ = true;
+      memory_.DropFrameBuffer();
+      std::string().swap(out_);
+      out_at_ = 0;
+      std::string().swap(header_text_);
+      std::vector<Span>().swap(header_spans_);
+    }
     return true;
   }
 
@@ -188,6 +198,7 @@ class Http2Connection final : public Connection {
  private:
   void Receive(const uint8_t* data, size_t n) {
     active_ = state_.loop->Now();
+    trimmed_ = false;
     in_session_ = true;
     ssize_t used = nghttp2_session_mem_recv(session_, data, n);
     in_session_ = false;
@@ -443,6 +454,7 @@ class Http2Connection final : public Connection {
   struct Span {
     uint32_t at, name, value;
   };
+  SessionMemory memory_;
   nghttp2_session* session_ = nullptr;
   std::vector<std::pair<int32_t, std::unique_ptr<Call>>> calls_;
   std::string header_text_;
@@ -456,6 +468,8 @@ class Http2Connection final : public Connection {
   MonoTime aged_at_{}, ping_at_{}, last_ping_{}, drain_at_{};
   static constexpr uint8_t kDrainPing[8] = {'n', 'a', 'r', 'u', ' ', 'e', 'n', 'd'};
   static constexpr Duration kDrainTime = std::chrono::seconds(1);
+  static constexpr Duration kIdle = std::chrono::seconds(2);
+  bool trimmed_ = false;  // an idle connection has given back what it can do without
   int ping_strikes_ = 0;
   bool answered_since_ping_ = false;
   Charge session_charge_;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <system_error>
 
 namespace naru::net {
 namespace {
@@ -21,6 +22,7 @@ std::string LastError() {
   unsigned long e = ERR_get_error();
   ERR_clear_error();
   if (!e) return "unknown error";
+  if (ERR_SYSTEM_ERROR(e)) return std::generic_category().message(ERR_GET_REASON(e));
   const char* reason = ERR_reason_error_string(e);
   return reason ? reason : "error " + std::to_string(e);
 }

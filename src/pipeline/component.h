@@ -80,7 +80,8 @@ class PerLoop {
 class Component {
  public:
   virtual ~Component() = default;
-  /// Makes the component work. An error keeps the whole collector from starting.
+  /// Makes the component work. An error keeps the whole collector from starting, and Shutdown follows all the same:
+  /// what was begun is ended there.
   virtual Status Start(Host& host) {
     (void)host;
     return {};

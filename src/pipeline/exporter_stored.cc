@@ -52,6 +52,10 @@ Status Shared::OpenLog(Host& host) {
   if (!opened) return tl::unexpected(opened.error());
   log = std::move(*opened);
   auto found = log->TakeRecovery();
+  if (auto n = static_cast<int64_t>(found.damaged_items)) {
+    Ledger& l = context.host->ledger();
+    l.Post({{l.Open(owner, Entry::kEntered, "recovered"), n}, {Dropped("storage_damaged"), n}});
+  }
   if (found.items || found.records) {
     auto n = static_cast<int64_t>(found.items);
     Ledger& l = context.host->ledger();

@@ -270,11 +270,15 @@ bool RecordMatch::Matches(const otlp::RecordRef& r) const {
 }
 
 otlp::RecordTest MakeSelection(Signal signal, const std::optional<MatchConfig>& include,
-                               const std::optional<MatchConfig>& exclude) {
-  if (!include && !exclude) return nullptr;
+                               const std::vector<MatchConfig>& exclude) {
+  if (!include && exclude.empty()) return nullptr;
   auto in = include ? std::make_shared<const RecordMatch>(signal, *include) : nullptr;
-  auto out = exclude ? std::make_shared<const RecordMatch>(signal, *exclude) : nullptr;
-  return [in, out](const otlp::RecordRef& r) { return (!in || in->Matches(r)) && (!out || !out->Matches(r)); };
+  auto out = std::make_shared<std::vector<RecordMatch>>();
+  for (auto& c : exclude) out->emplace_back(signal, c);
+  return [in, out = std::shared_ptr<const std::vector<RecordMatch>>(out)](const otlp::RecordRef& r) {
+    if (in && !in->Matches(r)) return false;
+    return std::none_of(out->begin(), out->end(), [&](auto& m) { return m.Matches(r); });
+  };
 }
 
 }  // namespace naru::pipeline

@@ -84,8 +84,9 @@ class RecordMatch {
   std::vector<Library> libraries_;
 };
 
-/// include and exclude together: true when the record is to be acted on.
+/// include and exclude together: true when the record is to be acted on, for it matches `include` and none of
+/// `exclude`.
 otlp::RecordTest MakeSelection(otlp::Signal signal, const std::optional<MatchConfig>& include,
-                               const std::optional<MatchConfig>& exclude);
+                               const std::vector<MatchConfig>& exclude);
 
 }  // namespace naru::pipeline

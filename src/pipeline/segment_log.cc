@@ -186,6 +186,9 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
   segment.size = *size;
   Window window(**file);
   uint64_t at = kFileHeader, damaged = 0;
+  // Since the last whole record: at the end of the newest segment that was being written, and nobody was told that it
+  // is stored; anywhere else it is a loss.
+  uint64_t tail = 0, tail_items = 0, damaged_items = 0;
   if (*size >= kFileHeader) {
     auto head = window.At(0, kFileHeader);
     if (!head) return tl::unexpected(head.error());
@@ -218,10 +221,17 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
       uint32_t marker = kMarker;
       auto* next = static_cast<const uint8_t*>(memmem(begin + 1, bytes->size() - 1, &marker, sizeof marker));
       uint64_t step = next ? static_cast<uint64_t>(next - begin) : bytes->size() - sizeof marker + 1;
-      damaged += step;
+      if (h && last && h->kind == kData) {
+        tail_items += h->items;
+        done.push_back(h->sequence);
+        marks_.push_back(h->sequence);  // so that it is not found, and counted, again
+      }
+      tail += step;
       at += step;
       continue;
     }
+    damaged += std::exchange(tail, 0);
+    damaged_items += std::exchange(tail_items, 0);
     next_sequence_ = std::max(next_sequence_, h->sequence + 1);
     if (h->kind == kData) {
       records_[h->sequence] = Record{number, at + kHeader, h->bytes, h->items, h->crc};
@@ -233,14 +243,19 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
     }
     at += kHeader + h->bytes;
   }
-  damaged += *size - std::min(at, *size);
-  if (damaged) {
-    recovery_.damaged_bytes += damaged;
-    options_.log.Log(last ? LogLevel::kWarn : LogLevel::kError,
-                     last ? "The newest segment of a stored queue ends in what was being written when the process ended"
-                          : "A segment of a stored queue is damaged",
-                     {{"file", PathOf(number)}, {"bytes", static_cast<int64_t>(damaged)}});
-  }
+  tail += *size - std::min(at, *size);
+  if (!last) damaged += std::exchange(tail, 0);
+  recovery_.damaged_bytes += damaged + tail;
+  recovery_.damaged_items += damaged_items;
+  auto log = [&](LogLevel level, std::string_view what, uint64_t n, uint64_t items) {
+    if (!n) return;
+    options_.log.Log(
+        level, what,
+        {{"file", PathOf(number)}, {"bytes", static_cast<int64_t>(n)}, {"dropped_items", static_cast<int64_t>(items)}});
+  };
+  log(LogLevel::kWarn, "The newest segment of a stored queue ends in what was being written when the process ended",
+      tail, 0);
+  log(LogLevel::kError, "A segment of a stored queue is damaged", damaged, damaged_items);
   return {};
 }
 

@@ -45,6 +45,7 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   struct Recovery {
     uint64_t records = 0, items = 0, bytes = 0;
     uint64_t damaged_bytes = 0;  // skipped, because no record was to be found there
+    uint64_t damaged_items = 0;  // of skipped records whose header could be read
   };
 
   /// Opens the log of a folder, which must be there, and locks it against other processes; within this one everybody

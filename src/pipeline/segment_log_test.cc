@@ -287,6 +287,31 @@ TEST(SegmentLog, AFlippedByteAnywhereCostsOneRecord) {
   }
 }
 
+// A record in the middle of the newest segment that is damaged is a loss, and counted; one at its end was being
+// written.
+TEST(SegmentLog, CountsWhatTheNewestSegmentLost) {
+  for (bool middle : {true, false}) {
+    Folder folder;
+    {
+      auto log = Open(folder);
+      for (int i = 0; i < 3; ++i) ASSERT_TRUE(Append(*log, fmt::format("record {}", i)));
+    }
+    std::string path = folder.Segments()[0];
+    FILE* f = std::fopen(path.c_str(), "r+e");
+    std::string bytes(std::filesystem::file_size(path), 0);
+    ASSERT_EQ(std::fread(bytes.data(), 1, bytes.size(), f), bytes.size());
+    std::fseek(f, static_cast<long>(bytes.find(middle ? "record 1" : "record 2")), SEEK_SET);
+    std::fputc('R', f);
+    std::fclose(f);
+    auto log = Open(folder);
+    ASSERT_TRUE(log);
+    auto found = log->TakeRecovery();
+    EXPECT_EQ(found.records, 2u);
+    EXPECT_GT(found.damaged_bytes, 0u);
+    EXPECT_EQ(found.damaged_items, middle ? 1u : 0u);
+  }
+}
+
 TEST(SegmentLog, AFullDiskRefusesAndLosesNothing) {
   for (int64_t room = 0; room < 470; room += 7) {
     Folder folder;

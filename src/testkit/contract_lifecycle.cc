@@ -71,7 +71,7 @@ void PortsThatAreTakenAreNamed(Trial& t) {
       }
       t.Expect(s.error().message.find(port.ToString()) != std::string::npos,
                fmt::format("{} is taken, and the error does not name it: {}", port.ToString(), s.error().message));
-      rig.Destroy();
+      StopAndForget(rig);
       rig.world().RunFor(1min);
       t.Expect(rig.world().listening().size() == 1, "after a start that failed some other port is still open");
     }

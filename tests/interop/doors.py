@@ -2,6 +2,8 @@
 import http.server
 import json
 import re
+import socket
+import subprocess
 import threading
 import time
 
@@ -13,6 +15,7 @@ import otlp
 import yaml
 from process import Scratch, free_port, wait_until
 from registry import add, beyond_the_reference, test
+from sink import Sink
 
 GOOD = """receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:0"}, http: {endpoint: "127.0.0.1:0"}}}}
 exporters: {nop: {}}
@@ -28,6 +31,36 @@ def both(*words, files=None):
         return tuple(s.run([*command, *words], seconds=20) for command in (collectors.NARU, collectors.REFERENCE))
 
 
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+@test("doors/print-what-came-last", seconds=30)
+def print_last():
+    """What came just before the end is printed too: traces wait a second for the rest of their spans."""
+    with Scratch() as s:
+        port = free_port()
+        c = s.start("naru", [*collectors.NARU, "--config", "yaml:{receivers: {otlp: {protocols: {grpc: {endpoint: '127.0.0.1:%d'}}}}, "
+                             "exporters: {console: }, service: {telemetry: {metrics: {level: none}}, pipelines: {traces: {receivers: [otlp], exporters: [console]}}}}" % port])
+        wait_until(lambda: listens(port), 10, why="naru listens")
+        sent = subprocess.run([collectors.NARU_BINARY, "send", "traces", "--endpoint", f"127.0.0.1:{port}", "--count", "8"], capture_output=True, text=True)
+        assert sent.returncode == 0, sent
+        assert c.stop() == 0
+        assert "trace" in c.stdout().lower() and "8 spans" in c.stdout(), c.stdout()
+
+
+@test("doors/send-duration", seconds=30)
+def send_duration():
+    """--duration alone sends until then."""
+    with Scratch() as s:
+        sink = s.closing(Sink())
+        began = time.monotonic()
+        p = subprocess.run([collectors.NARU_BINARY, "send", "traces", "--endpoint", f"127.0.0.1:{sink.grpc_port}", "--rate", "100", "--duration", "2s"], capture_output=True, text=True)
+        assert p.returncode == 0 and 1.5 < time.monotonic() - began < 10, p
+        assert 100 <= canon.count("traces", sink.messages("traces")) <= 300
+
+
 @test("doors/version", needs=("otelcol-ref",), seconds=20)
 def version():
     for flag in ("--version", "-v"):
@@ -40,7 +73,7 @@ def version():
 STATUS = {"no-configuration": ((), 1), "no-configuration-validate": (("validate",), 1), "validate-good": (("validate", "--config", "good.yaml"), 0),
           "validate-bad": (("validate", "--config", "bad.yaml"), 1), "run-bad": (("--config", "bad.yaml"), 1),
           "run-absent": (("--config", "absent.yaml"), 1), "unknown-flag": (("--no-such-flag",), 1), "unknown-command": (("no-such-command",), 1),
-          "unknown-gate": (("featuregate", "no.such.gate"), 1), "help": (("--help",), 0), "components": (("components",), 0),
+          "unknown-gate": (("featuregate", "no.such.gate"), 1), "help": (("--help",), 0), "help-command": (("help",), 0), "help-of-a-command": (("help", "validate"), 0), "components": (("components",), 0),
           "featuregate": (("featuregate",), 0), "print-bad": (("print-config", "--config", "bad.yaml"), 1),
           "print-not-validated": (("print-config", "--config", "undefined.yaml", "--validate=false"), 0),
           "print-validated": (("print-config", "--config", "undefined.yaml"), 1), "print-mode": (("print-config", "--config", "good.yaml", "--mode", "x"), 1),

@@ -388,6 +388,26 @@ def reload_does_not_start():
         check_nothing_lost(load, sink)
 
 
+@test("reload/a-receiver-that-starts-by-half", seconds=60)
+def reload_half():
+    """The receiver's second port is taken by naru itself: the first one is given back, and the old configuration runs on."""
+    beyond_the_reference("it ends when the new configuration does not start")
+    with Scratch() as s, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        sink, port, http = s.closing(Sink()), free_port(), free_port()
+        config = queue_config(port, sink, {"num_consumers": 1})
+        config["receivers"]["otlp"]["protocols"]["http"] = {"endpoint": f"127.0.0.1:{http}"}
+        c = collectors.start(s, "collector", collectors.NARU, config, (port, http))
+        config["receivers"]["otlp"]["protocols"]["http"]["endpoint"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        rewrite(s, config)
+        c.send(signal.SIGHUP)
+        wait_until(lambda: "going back" in c.stderr(), why="the new configuration does not start")
+        wait_until(lambda: otlp.post(http, "traces", numbered(0, 1)).status == 200, 10, 0.1, "the old one runs")
+        assert s.closing(Load(port)).send(10).code == grpc.StatusCode.OK
+        assert c.stop(seconds=30) == 0
+
+
 def stored(directory):
     return {"file_storage": {"directory": str(directory), "fsync": True}}
 

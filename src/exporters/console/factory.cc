@@ -44,7 +44,7 @@ class ConsoleExporter final : public pipeline::Exporter {
     tick_.Cancel();
     {
       std::lock_guard lock(mutex_);
-      Print(traces_.Take(MonoTime(), Duration(0)));
+      Print(traces_.Take(MonoTime(), Duration::min()));  // all
     }
     done();
   }

@@ -42,7 +42,15 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
     }
     otlp::EditSpec spec;
     spec.record = pipeline::CompileActions(c.actions);
-    spec.select = pipeline::MakeSelection(ctx.signal, c.include, c.exclude);
+    // Of metrics the reference looks at names alone, and without any it acts on all.
+    auto used = [&](std::optional<pipeline::MatchConfig> match) {
+      if (!match || ctx.signal != otlp::Signal::kMetrics) return match;
+      match->resources.clear();
+      return match->metric_names.empty() ? std::nullopt : match;
+    };
+    std::vector<pipeline::MatchConfig> exclude;
+    if (auto match = used(c.exclude)) exclude.push_back(std::move(*match));
+    spec.select = pipeline::MakeSelection(ctx.signal, used(c.include), exclude);
     spec.hash = [](std::string_view bytes) { return wire::Sha256Hex(bytes); };
     auto program = otlp::EditProgram::Compile(ctx.signal, std::move(spec));
     if (!program) return tl::unexpected(program.error());

@@ -20,7 +20,17 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
         return Fail(Code::kInvalidArgument, "{}", fault);
     }
     otlp::EditSpec spec;
-    if (auto keep = pipeline::MakeSelection(ctx.signal, include, exclude))
+    std::vector<pipeline::MatchConfig> excludes;
+    if (exclude && ctx.signal == otlp::Signal::kMetrics && !exclude->metric_names.empty() &&
+        !exclude->resources.empty()) {
+      // Of metrics either of the two excludes, as in the reference.
+      excludes = {*exclude, *exclude};
+      excludes[0].resources.clear();
+      excludes[1].metric_names.clear();
+    } else if (exclude) {
+      excludes.push_back(*exclude);
+    }
+    if (auto keep = pipeline::MakeSelection(ctx.signal, include, excludes))
       spec.drop = [keep](const otlp::RecordRef& r) { return !keep(r); };
     auto program = otlp::EditProgram::Compile(ctx.signal, std::move(spec));
     if (!program) return tl::unexpected(program.error());
