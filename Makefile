@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 MINUTES ?= 1
-.PHONY: all run test release interop bench fuzz tsan arm64 soak deps format charts clean
+.PHONY: all run test release interop instructions crash bench fuzz tsan arm64 soak deps format charts clean
 
 all: release
 
@@ -43,6 +43,10 @@ tsan: deps
 interop: release
 	@tools/deps interop
 	tests/interop/run
+
+# Instructions a record of each stage beside bench/instructions.txt; fails when one takes 3 % more.
+instructions: release
+	bench/instructions
 
 bench: release
 	@tools/deps bench
