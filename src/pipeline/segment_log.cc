@@ -154,6 +154,7 @@ Status SegmentLog::Recover() {
     if (hex && number != UINT64_MAX) numbers.push_back(number);  // one has to follow
   }
   std::sort(numbers.begin(), numbers.end());
+  if (!numbers.empty()) next_number_ = numbers.back() + 1;
   std::vector<uint64_t> done;
   for (uint64_t number : numbers) {
     segments_[number].number = number;
@@ -185,7 +186,7 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
   Segment& segment = segments_[number];
   segment.size = *size;
   Window window(**file);
-  uint64_t at = kFileHeader, damaged = 0;
+  uint64_t at = kFileHeader, damaged = 0, cut = *size;
   if (*size >= kFileHeader) {
     auto head = window.At(0, kFileHeader);
     if (!head) return tl::unexpected(head.error());
@@ -213,6 +214,7 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
       whole = crc == h->crc;
     }
     if (!whole) {
+      if (h && damaged == 0 && h->bytes > *size - at - kHeader) cut = at;
       // What no record holds is skipped up to the next marker.
       const uint8_t* begin = bytes->data();
       uint32_t marker = kMarker;
@@ -233,12 +235,16 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
     }
     at += kHeader + h->bytes;
   }
+  if (damaged == 0 && at < *size) cut = at;
   damaged += *size - std::min(at, *size);
   if (damaged) {
     recovery_.damaged_bytes += damaged;
-    options_.log.Log(last ? LogLevel::kWarn : LogLevel::kError,
-                     last ? "The newest segment of a stored queue ends in what was being written when the process ended"
-                          : "A segment of a stored queue is damaged",
+    // A process that was killed leaves a record that was begun, and nobody was told that it is stored. It stays in the
+    // file until the segment goes, and is met at every start until then.
+    bool begun = last || damaged == *size - cut;
+    options_.log.Log(begun ? LogLevel::kWarn : LogLevel::kError,
+                     begun ? "A segment of a stored queue ends in what was being written when the process ended"
+                           : "A segment of a stored queue is damaged",
                      {{"file", PathOf(number)}, {"bytes", static_cast<int64_t>(damaged)}});
   }
   return {};
@@ -396,11 +402,9 @@ void SegmentLog::Work() {
 }
 
 Status SegmentLog::Roll() {
-  uint64_t number = 1;
-  {
-    std::lock_guard lock(mutex_);
-    if (!segments_.empty()) number = segments_.rbegin()->first + 1;
-  }
+  // Another number with every try: what is left of the last one may still be there, when it could not be removed
+  // either.
+  uint64_t number = next_number_++;
   auto file = options_.files->Create(PathOf(number));
   if (!file) return tl::unexpected(file.error());
   uint8_t head[kFileHeader];
@@ -415,7 +419,10 @@ Status SegmentLog::Roll() {
     return s;
   }
   std::lock_guard lock(mutex_);
-  for (auto& [n, segment] : segments_) segment.file.reset();
+  for (auto& [n, segment] : segments_) {
+    segment.file.reset();
+    segment.immovable = false;  // there may be room by now: one more try a segment
+  }
   Segment& segment = segments_[number];
   segment.number = number;
   segment.size = kFileHeader;
