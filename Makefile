@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 MINUTES ?= 1
+KILLS ?= 100
 .PHONY: all run test release interop instructions crash bench fuzz tsan arm64 soak deps format charts clean
 
 all: release
@@ -46,7 +47,13 @@ interop: release
 
 # Instructions a record of each stage beside bench/instructions.txt; fails when one takes 3 % more.
 instructions: release
+	@tools/deps instructions
 	bench/instructions
+
+# A stored queue under kill -9 and on a failing disk, with the release build; KILLS=n kills.
+crash: release
+	@tools/deps crash
+	tests/crash/run --kills $(KILLS)
 
 bench: release
 	@tools/deps bench
