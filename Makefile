@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 MINUTES ?= 1
-.PHONY: all run test release interop bench fuzz tsan arm64 soak deps format charts clean
+KILLS ?= 100
+.PHONY: all run test release interop instructions crash bench fuzz tsan arm64 soak deps format charts clean
 
 all: release
 
@@ -43,6 +44,16 @@ tsan: deps
 interop: release
 	@tools/deps interop
 	tests/interop/run
+
+# Instructions a record of each stage beside bench/instructions.txt; fails when one takes 3 % more.
+instructions: release
+	@tools/deps instructions
+	bench/instructions
+
+# A stored queue under kill -9 and on a failing disk, with the release build; KILLS=n kills.
+crash: release
+	@tools/deps crash
+	tests/crash/run --kills $(KILLS)
 
 bench: release
 	@tools/deps bench

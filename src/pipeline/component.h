@@ -162,6 +162,8 @@ class Storage {
   virtual Result<std::string> Folder(std::string_view kind, std::string_view id, std::string_view name) = 0;
   /// True when every append must be on disk before it is acknowledged.
   virtual bool fsync() const = 0;
+  /// Size at which a queue begins its next file.
+  virtual uint64_t segment_bytes() const = 0;
 };
 
 class Extension : public Component {

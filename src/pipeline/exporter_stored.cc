@@ -48,6 +48,7 @@ Status Shared::OpenLog(Host& host) {
   SegmentLogOptions o;
   o.log = context.log;
   o.fsync = storage->fsync();
+  o.segment_bytes = storage->segment_bytes();
   auto opened = SegmentLog::Open(*folder, std::move(o));
   if (!opened) return tl::unexpected(opened.error());
   log = std::move(*opened);

@@ -154,6 +154,7 @@ Status SegmentLog::Recover() {
     if (hex && number != UINT64_MAX) numbers.push_back(number);  // one has to follow
   }
   std::sort(numbers.begin(), numbers.end());
+  if (!numbers.empty()) next_number_ = numbers.back() + 1;
   std::vector<uint64_t> done;
   for (uint64_t number : numbers) {
     segments_[number].number = number;
@@ -186,8 +187,9 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
   segment.size = *size;
   Window window(**file);
   uint64_t at = kFileHeader, damaged = 0;
-  // Since the last whole record: at the end of the newest segment that was being written, and nobody was told that it
-  // is stored; anywhere else it is a loss.
+  // Since the last whole record: a process that was killed leaves a record that was begun, and nobody was told that it
+  // is stored. It stays in the file until the segment goes, and is met at every start until then. Before a whole record
+  // it is a loss.
   uint64_t tail = 0, tail_items = 0, damaged_items = 0;
   if (*size >= kFileHeader) {
     auto head = window.At(0, kFileHeader);
@@ -216,6 +218,7 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
       whole = crc == h->crc;
     }
     if (!whole) {
+      if (h && damaged == 0 && h->bytes > *size - at - kHeader) cut = at;
       // What no record holds is skipped up to the next marker.
       const uint8_t* begin = bytes->data();
       uint32_t marker = kMarker;
@@ -244,7 +247,6 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
     at += kHeader + h->bytes;
   }
   tail += *size - std::min(at, *size);
-  if (!last) damaged += std::exchange(tail, 0);
   recovery_.damaged_bytes += damaged + tail;
   recovery_.damaged_items += damaged_items;
   auto log = [&](LogLevel level, std::string_view what, uint64_t n, uint64_t items) {
@@ -253,7 +255,7 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
         level, what,
         {{"file", PathOf(number)}, {"bytes", static_cast<int64_t>(n)}, {"dropped_items", static_cast<int64_t>(items)}});
   };
-  log(LogLevel::kWarn, "The newest segment of a stored queue ends in what was being written when the process ended",
+  log(LogLevel::kWarn, "A segment of a stored queue ends in what was being written when the process ended",
       tail, 0);
   log(LogLevel::kError, "A segment of a stored queue is damaged", damaged, damaged_items);
   return {};
@@ -411,11 +413,9 @@ void SegmentLog::Work() {
 }
 
 Status SegmentLog::Roll() {
-  uint64_t number = 1;
-  {
-    std::lock_guard lock(mutex_);
-    if (!segments_.empty()) number = segments_.rbegin()->first + 1;
-  }
+  // Another number with every try: what is left of the last one may still be there, when it could not be removed
+  // either.
+  uint64_t number = next_number_++;
   auto file = options_.files->Create(PathOf(number));
   if (!file) return tl::unexpected(file.error());
   uint8_t head[kFileHeader];
@@ -430,7 +430,10 @@ Status SegmentLog::Roll() {
     return s;
   }
   std::lock_guard lock(mutex_);
-  for (auto& [n, segment] : segments_) segment.file.reset();
+  for (auto& [n, segment] : segments_) {
+    segment.file.reset();
+    segment.immovable = false;  // there may be room by now: one more try a segment
+  }
   Segment& segment = segments_[number];
   segment.number = number;
   segment.size = kFileHeader;

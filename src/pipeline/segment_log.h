@@ -95,7 +95,7 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
     uint64_t number = 0;
     uint64_t size = 0;
     uint64_t live = 0;           // records in it that are not done
-    bool immovable = false;      // a live record of it is damaged
+    bool immovable = false;      // a live record of it is damaged, or the disk fails
     std::shared_ptr<File> file;  // of the segment that is being written
   };
   struct Record {
@@ -142,8 +142,9 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   std::function<void()> listener_;
 
   // Of the one thread that works:
-  bool roll_ = true;     // the next write begins a segment
-  bool failed_ = false;  // the last write
+  uint64_t next_number_ = 1;  // of a segment
+  bool roll_ = true;          // the next write begins a segment
+  bool failed_ = false;       // the last write
   uint64_t read_number_ = 0;
   std::shared_ptr<File> read_file_;  // the segment that was read last
 };

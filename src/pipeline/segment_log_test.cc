@@ -11,6 +11,7 @@
 #include <set>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace naru::pipeline {
@@ -42,7 +43,7 @@ class Folder {
 class FaultyFiles final : public Files {
  public:
   int64_t writes_left = INT64_MAX;  // bytes until the disk is full
-  bool sync_fails = false;
+  bool sync_fails = false, remove_fails = false;
 
   Result<std::unique_ptr<File>> OpenToRead(const std::string& path) override {
     return Files::System().OpenToRead(path);
@@ -53,7 +54,10 @@ class FaultyFiles final : public Files {
     return std::make_unique<Faulty>(*this, std::move(*f));
   }
   Result<std::vector<std::string>> List(const std::string& folder) override { return Files::System().List(folder); }
-  Status Remove(const std::string& path) override { return Files::System().Remove(path); }
+  Status Remove(const std::string& path) override {
+    if (remove_fails) return Unavailable("remove: Read-only file system");
+    return Files::System().Remove(path);
+  }
   Status Rename(const std::string& a, const std::string& b) override { return Files::System().Rename(a, b); }
   Status SyncFolder(const std::string& folder) override { return Files::System().SyncFolder(folder); }
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override { return Files::System().Lock(path); }
@@ -366,6 +370,80 @@ TEST(SegmentLog, AFullDiskIsFreedByWhatIsDone) {
 }
 
 // Nothing that lies in the folder ends the process.
+// The head of a new segment was written in part, and the file could not be removed: its name is taken.
+TEST(SegmentLog, ARotationThatFailsDoesNotStopTheQueue) {
+  Folder folder;
+  FaultyFiles files;
+  auto options = Inline();
+  options.files = &files;
+  auto log = Open(folder, options);
+  files.writes_left = 5;
+  files.remove_fails = true;
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(Append(*log, "refused"));
+  files.writes_left = INT64_MAX;
+  files.remove_fails = false;
+  EXPECT_TRUE(Append(*log, "kept"));
+  log.reset();
+  EXPECT_THAT(TakeAll(*Open(folder)), testing::ElementsAre("kept"));
+}
+
+// An old segment that could not be moved for want of room is moved when there is some.
+TEST(SegmentLog, AFullDiskHoldsUpSpaceOnlyWhileItIsFull) {
+  Folder folder;
+  FaultyFiles files;
+  auto options = Inline();
+  options.files = &files;
+  options.segment_bytes = 200;
+  auto log = Open(folder, options);
+  ASSERT_TRUE(Append(*log, "stays", 1, true));
+  auto churn = [&] {
+    auto n = Append(*log, std::string(100, 'x'), 1, true);
+    if (n) log->Done(*n);
+    return n.has_value();
+  };
+  for (int i = 0; i < 20; ++i) {
+    files.writes_left = 190;  // enough for the record, and not for the copy
+    churn();
+  }
+  size_t full = folder.Segments().size();
+  EXPECT_GT(full, 5u);
+  files.writes_left = INT64_MAX;
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(churn());
+  EXPECT_LT(folder.Segments().size(), full);
+  log.reset();
+  EXPECT_THAT(TakeAll(*Open(folder)), testing::ElementsAre("stays"));
+}
+
+// What a kill leaves at the end of a segment is no damage, at the next start and at those after it.
+TEST(SegmentLog, ARecordThatWasBegunIsNoDamage) {
+  class Levels final : public LogSink {
+   public:
+    std::vector<LogLevel> seen;
+    bool Enabled(LogLevel) const override { return true; }
+    void Write(LogLevel level, std::string_view, const std::vector<LogField>&, const LogField*, size_t) override {
+      seen.push_back(level);
+    }
+  };
+  for (uint64_t cut : {1, 30, 44}) {  // within the body, and within the header
+    Folder folder;
+    {
+      auto log = Open(folder);
+      ASSERT_TRUE(Append(*log, "kept"));
+      ASSERT_TRUE(Append(*log, "begun"));
+    }
+    std::string path = folder.Segments()[0];
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) - cut);
+    for (int start = 0; start < 3; ++start) {
+      auto levels = std::make_shared<Levels>();
+      auto options = Inline();
+      options.log = Logger(levels);
+      auto log = Open(folder, options);
+      EXPECT_THAT(levels->seen, testing::ElementsAre(LogLevel::kWarn)) << "start " << start << ", cut " << cut;
+      ASSERT_TRUE(Append(*log, "newer"));
+    }
+  }
+}
+
 TEST(SegmentLog, ASegmentThatNoneCanFollowIsNotOurs) {
   Folder folder;
   std::ofstream(folder.path() + "/ffffffffffffffff.seg") << "naruseg1";

@@ -29,6 +29,7 @@ struct Config {
   bool create_directory = false;
   std::string directory_permissions = "0750";
   bool recreate = false;
+  int64_t segment_bytes = 32 << 20;
   static void Describe(conf::Struct<Config>& s) {
     s.Field("directory", &Config::directory, "folder that holds a folder for each component");
     s.Field("timeout", &Config::timeout, "accepted; naru waits for no lock");
@@ -37,11 +38,18 @@ struct Config {
     s.Field("create_directory", &Config::create_directory, "make the folder when it is not there");
     s.Field("directory_permissions", &Config::directory_permissions, "permissions of a folder that is made, octal");
     s.Field("recreate", &Config::recreate, "accepted; corrupt segments are always put aside and never stop a start");
+    s.Field(
+        "segment_bytes", &Config::segment_bytes,
+        "not in the reference: size at which a queue begins its next file; four times as much may be on disk beside "
+        "what is stored");
   }
   void Validate(conf::Issues& issues) const {
     char* end = nullptr;
     std::strtol(directory_permissions.c_str(), &end, 8);
     if (directory_permissions.empty() || *end) issues.Add("directory_permissions", "must be octal digits such as 0750");
+    if (segment_bytes < 4096 || segment_bytes > (1 << 30)) {
+      issues.Add("segment_bytes", "must be from 4096 to 1073741824");
+    }
     struct stat st {};
     if (create_directory) return;
     if (stat(directory.c_str(), &st) != 0) {
@@ -65,6 +73,7 @@ class FileStorage final : public pipeline::Extension, public pipeline::Storage {
   }
   pipeline::Storage* storage() override { return this; }
   bool fsync() const override { return config_.fsync; }
+  uint64_t segment_bytes() const override { return static_cast<uint64_t>(config_.segment_bytes); }
 
   Result<std::string> Folder(std::string_view kind, std::string_view id, std::string_view name) override {
     std::string folder = config_.directory + "/" + Safe(kind) + "_" + Safe(id) + (name.empty() ? "" : "_" + Safe(name));
