@@ -40,7 +40,7 @@ void Client::Next() {
       testkit::SimRandom& random = run_.world.random();
       auto r = std::make_shared<Request>();
       r->first = run_.records.size();
-      r->count = 1 + random.Below(random.Chance(0.1) ? 100 : 12);
+      r->count = 1 + random.Below(random.Chance(0.05) ? 100 : 12);
       run_.records.resize(run_.records.size() + r->count);
       Slice body = testkit::NumberedRequest(options_.signal, r->first, r->count);
       if (options_.padding && random.Chance(0.5))

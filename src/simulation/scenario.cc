@@ -99,7 +99,7 @@ Scenario Draw(uint64_t seed) {
   s.segment_bytes = OneOf<uint64_t>(r, {4096, 16384, 65536});
   s.clients = 1 + r.Below(4);
   s.padding = r.Chance(0.15) ? 64 << 10 : 0;
-  s.length = std::chrono::seconds(10 + r.Below(40));
+  s.length = std::chrono::seconds(10 + r.Below(25));
   s.drain = std::chrono::seconds(1 + r.Below(10));
 
   s.forward = r.Chance(0.25);

@@ -1,8 +1,7 @@
 // Runs simulations by seed. Without arguments the seeds of the test run.
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <ctime>
 #include <string>
 
 #include "simulation/simulation.h"
@@ -13,7 +12,7 @@ constexpr const char* kUsage =
     "usage: sim_test [--seed=N | --seeds=A-B] [--seconds=S] [-v] [--forget-synced]\n\n"
     "Runs whole pipelines in a simulated world with faults. A seed reproduces its run.\n"
     "  --seed=N, --seeds=A-B  which (default 1-300)\n"
-    "  --seconds=S            begin no further run after so long (default: no end)\n"
+    "  --seconds=S            begin no further run after so much CPU time (default: no end)\n"
     "  -v                     print what happens\n"
     "  --forget-synced        the simulated disk loses what was synced: has to be found\n";
 
@@ -40,8 +39,8 @@ int main(int argc, char** argv) {
       return a == "--help" ? 0 : 2;
     }
   }
-  auto begun = std::chrono::steady_clock::now();
-  auto passed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count(); };
+  // Not the time of the wall: how much is tried shall not depend on what else the machine does.
+  auto passed = [] { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; };
   naru::simulation::Report all;
   unsigned long long runs = 0, failed = 0;
   for (auto seed = from; seed <= to && passed() < seconds; ++seed) {
@@ -67,7 +66,8 @@ int main(int argc, char** argv) {
                 r.faults.c_str(), argv[0], seed, options.forgets_synced ? " --forget-synced" : "");
   }
   std::printf(
-      "\n%llu runs (seeds %llu to %llu) in %.1f s, %llu failed; %llu records, %llu acknowledged, %llu arrived again; "
+      "\n%llu runs (seeds %llu to %llu) in %.1f s of CPU time, %llu failed; %llu records, %llu acknowledged, %llu "
+      "arrived again; "
       "%llu kills, %llu power cuts, %llu restarts, %llu reloads, %llu failed starts, %llu damaged files\n",
       runs, from, from + runs - 1, passed(), failed, static_cast<unsigned long long>(all.records),
       static_cast<unsigned long long>(all.acknowledged), static_cast<unsigned long long>(all.duplicates),

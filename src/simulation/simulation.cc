@@ -60,7 +60,9 @@ class Simulation {
         o.grpc = Random().Chance(0.5);
         o.gzip = Random().Chance(0.2);
         o.padding = scenario_.padding;
-        o.pause = std::chrono::milliseconds(scenario_.padding ? 200 : 400 + Random().Below(1500));
+        // All of them together send at about the same rate, however many there are.
+        auto pause = scenario_.padding ? 100 : 300 + Random().Below(1000);
+        o.pause = std::chrono::milliseconds(pause * scenario_.clients);
         o.most_in_flight = scenario_.padding ? 60 : 1 + Random().Below(8);
         clients_.push_back(std::make_unique<Client>(run_, run_.world.loop(), o));
       }
