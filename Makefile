@@ -3,7 +3,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 MINUTES ?= 1
 KILLS ?= 100
-.PHONY: all run test release interop instructions crash bench fuzz tsan arm64 soak deps format charts clean
+.PHONY: all run test release interop instructions crash bench fuzz sim tsan arm64 soak deps format charts clean
 
 all: release
 
@@ -66,6 +66,14 @@ fuzz:
 	@$(MAKE) --no-print-directory build/fuzz/build.ninja
 	cmake --build build/fuzz --target fuzzers -j $(JOBS)
 	tests/fuzz/run $(MINUTES)
+
+# Whole pipelines in a simulated world with faults: SEEDS=n runs seeds 1 to n, SEEDS=a-b a range.
+sim: SEEDS ?= 5000
+sim:
+	@mkdir -p build
+	@$(MAKE) --no-print-directory build/dev/build.ninja
+	cmake --build build/dev --target sim_test -j $(JOBS)
+	build/dev/sim_test --seeds=$(if $(findstring -,$(SEEDS)),$(SEEDS),1-$(SEEDS))
 
 # Compiles everything for arm64 and runs what an emulator can.
 arm64:

@@ -109,6 +109,25 @@ class SystemFiles final : public Files {
     if (unlink(path.c_str()) != 0) return Failed("remove", path);
     return {};
   }
+  Status MakeFolder(const std::string& path, unsigned mode) override {
+    for (size_t end = 0; end < path.size();) {
+      end = std::min(path.find('/', end + 1), path.size());
+      std::string folder = path.substr(0, end);
+      if (folder.back() == '/') continue;
+      size_t slash = folder.rfind('/');
+      std::string above = slash == std::string::npos ? "." : slash == 0 ? "/" : folder.substr(0, slash);
+      bool made = mkdir(folder.c_str(), 0700) == 0;
+      if (!made && errno != EEXIST) return Failed("mkdir", folder);
+      if (made) chmod(folder.c_str(), mode);  // whatever the umask takes away
+      // A folder that somebody else made may be in a place that may not be read; then its name was his to make last.
+      if (auto s = made || end == path.size() ? SyncFolder(above) : Status(); !s && made) return s;
+    }
+    struct stat st {};
+    if (stat(path.c_str(), &st) != 0) return Failed("mkdir", path);
+    if (S_ISDIR(st.st_mode)) return {};
+    errno = ENOTDIR;
+    return Failed("mkdir", path);
+  }
   Status Rename(const std::string& from, const std::string& to) override {
     if (rename(from.c_str(), to.c_str()) != 0) return Failed("rename", from);
     return {};

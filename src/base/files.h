@@ -46,6 +46,9 @@ class Files {
   /// The names in a folder, without "." and "..", sorted.
   virtual Result<std::vector<std::string>> List(const std::string& folder) = 0;
   virtual Status Remove(const std::string& path) = 0;
+  /// Makes a folder and those above it, with these permissions; those that are there are left as they are. The names of
+  /// those that were made last when this returns, and that of the folder itself, whoever made it.
+  virtual Status MakeFolder(const std::string& path, unsigned mode) = 0;
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   /// Makes created, removed and renamed names of a folder last.
   virtual Status SyncFolder(const std::string& folder) = 0;

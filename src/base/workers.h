@@ -10,16 +10,17 @@
 
 namespace naru {
 
-/// A small pool. Threads start at the first task and end with the pool. Thread-safe.
+/// A small pool. Threads start at the first task and end with the pool. Thread-safe. Tests put a simulated one in its
+/// place (testkit/sim_world.h).
 class Workers {
  public:
   /// At most `threads` threads and `max_queued` waiting tasks.
   explicit Workers(int threads, size_t max_queued = 4096) : limit_(threads), max_queued_(max_queued) {}
-  ~Workers();
+  virtual ~Workers();
   Workers(const Workers&) = delete;
 
   /// Runs `task` on some thread of the pool. False when too many wait; the task is then not run.
-  bool Submit(std::function<void()> task);
+  virtual bool Submit(std::function<void()> task);
 
   /// Names and other short waits of the whole process. Never destroyed.
   static Workers& Shared();

@@ -15,8 +15,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/workers.h"
 #include "net/loop.h"
 #include "pipeline/batch.h"
 #include "pipeline/gate.h"
@@ -29,6 +31,13 @@ namespace naru::pipeline {
 class Extension;
 class Metrics;
 struct ServiceView;
+
+/// Where stored queues live.
+struct Disk {
+  Files* files = &Files::System();
+  Workers* workers = &Workers::Disk();  // who may wait for it
+  uint64_t segment_bytes = 32 << 20;    // of a queue's files, before another one is begun
+};
 
 /// The world of a running collector, as components see it. Outlives them. Thread-safe unless said.
 class Host {
@@ -49,6 +58,7 @@ class Host {
   /// thread.
   void WantClientInfo() { client_info_.store(true, std::memory_order_relaxed); }
   bool client_info_wanted() const { return client_info_.load(std::memory_order_relaxed); }
+  virtual Disk disk() { return {}; }
   /// "naru/0.1.0 (linux/amd64)": what exporters send as user agent.
   virtual const std::string& user_agent() const = 0;
   /// What runs now; never null in a collector.

@@ -48,7 +48,10 @@ Status Shared::OpenLog(Host& host) {
   SegmentLogOptions o;
   o.log = context.log;
   o.fsync = storage->fsync();
-  o.segment_bytes = storage->segment_bytes();
+  Disk disk = host.disk();
+  o.files = disk.files;
+  o.workers = disk.workers;
+  o.segment_bytes = std::min(storage->segment_bytes(), disk.segment_bytes);
   auto opened = SegmentLog::Open(*folder, std::move(o));
   if (!opened) return tl::unexpected(opened.error());
   log = std::move(*opened);

@@ -22,7 +22,9 @@ namespace naru::pipeline {
 class Gate {
  public:
   explicit Gate(Budget& budget)
-      : budget_(budget), at_rest_(std::max<int64_t>(0, static_cast<int64_t>(ResidentMemory()) - budget.used())) {}
+      : Gate(budget, std::max<int64_t>(0, static_cast<int64_t>(ResidentMemory()) - budget.used())) {}
+  /// For tests that must not depend on what their process has in memory.
+  Gate(Budget& budget, int64_t at_rest) : budget_(budget), at_rest_(at_rest) {}
 
   /// Bytes that the process has without telemetry, as it was when this was made. Not what it has now: under load that
   /// includes memory which was given back to the allocator and is there to be taken again.

@@ -85,12 +85,12 @@ class Window {
   size_t size_ = 0;
 };
 
-// The logs of this process by folder: a configuration that is read again opens a queue before the one that it replaces
-// has let go of it.
+// The logs of this process by file system and folder: a configuration that is read again opens a queue before the one
+// that it replaces has let go of it.
 struct OpenLogs {
   std::mutex mutex;
   std::condition_variable closed;
-  std::map<std::string, std::weak_ptr<SegmentLog>> logs;
+  std::map<std::pair<Files*, std::string>, std::weak_ptr<SegmentLog>> logs;
   static OpenLogs& Instance() {
     static auto* all = new OpenLogs;  // never destroyed: logs may outlive static destruction
     return *all;
@@ -107,7 +107,7 @@ SegmentLog::~SegmentLog() {
   std::lock_guard lock(all.mutex);
   if (!lock_) return;  // was never open
   lock_.reset();
-  all.logs.erase(folder_);
+  all.logs.erase({options_.files, folder_});
   all.closed.notify_all();
 }
 
@@ -125,14 +125,15 @@ Result<std::shared_ptr<SegmentLog>> SegmentLog::Open(const std::string& folder, 
   auto log = std::make_shared<SegmentLog>(folder, std::move(options));
   {
     std::unique_lock lock(all.mutex);
-    for (auto it = all.logs.find(folder); it != all.logs.end(); it = all.logs.find(folder)) {
+    std::pair key(log->options_.files, folder);
+    for (auto it = all.logs.find(key); it != all.logs.end(); it = all.logs.find(key)) {
       if (auto open = it->second.lock()) return open;
       all.closed.wait(lock);  // its last owner is letting go
     }
     auto file = log->options_.files->Lock(folder + "/lock");
     if (!file) return tl::unexpected(file.error());
     log->lock_ = std::move(*file);
-    all.logs[folder] = log;
+    all.logs[key] = log;
   }
   if (auto s = log->Recover(); !s) return tl::unexpected(s.error());
   return log;
@@ -218,7 +219,6 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
       whole = crc == h->crc;
     }
     if (!whole) {
-      if (h && damaged == 0 && h->bytes > *size - at - kHeader) cut = at;
       // What no record holds is skipped up to the next marker.
       const uint8_t* begin = bytes->data();
       uint32_t marker = kMarker;

@@ -58,6 +58,7 @@ class FaultyFiles final : public Files {
     if (remove_fails) return Unavailable("remove: Read-only file system");
     return Files::System().Remove(path);
   }
+  Status MakeFolder(const std::string& path, unsigned mode) override { return Files::System().MakeFolder(path, mode); }
   Status Rename(const std::string& a, const std::string& b) override { return Files::System().Rename(a, b); }
   Status SyncFolder(const std::string& folder) override { return Files::System().SyncFolder(folder); }
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override { return Files::System().Lock(path); }

@@ -28,14 +28,7 @@ class SimStream final : public net::Stream {
   ~SimStream() override {
     net_.streams_.erase(number_);
     --net_.streams_of_loop_[static_cast<size_t>(loop_)];
-    wire_->end[end_] = nullptr;
-    MonoTime at = Arrival(out());
-    // Closing with bytes unread tells the peer that they are lost.
-    if (in().bytes > 0) {
-      out().reset = std::min(out().reset, at);
-    } else {
-      out().fin = std::min(out().fin, at);
-    }
+    if (!cut_) Leave();
   }
 
   void SetHandler(net::StreamHandler* handler) override { handler_ = handler; }
@@ -43,6 +36,7 @@ class SimStream final : public net::Stream {
   IoResult Read(std::span<uint8_t> into) override {
     SimDirection& d = in();
     if (into.empty()) return {IoResult::kEof, 0, 0};  // as recv() does
+    if (cut_) return {IoResult::kError, 0, ECONNRESET};
     if (!d.pieces.empty() && !(Arrived(d.reset) && d.pieces.front().at > d.reset)) {
       if (!Arrived(d.pieces.front().at) || net_.random().Chance(net_.network().would_block))
         return {IoResult::kWouldBlock, 0, 0};
@@ -68,7 +62,7 @@ class SimStream final : public net::Stream {
 
   IoResult Writev(const iovec* vectors, int count) override {
     if (write_shut_) return {IoResult::kError, 0, EPIPE};
-    if (Arrived(in().reset)) return {IoResult::kError, 0, ECONNRESET};
+    if (cut_ || Arrived(in().reset)) return {IoResult::kError, 0, ECONNRESET};
     if (net_.random().Chance(net_.network().reset)) {
       Break();
       return {IoResult::kError, 0, ECONNRESET};
@@ -99,7 +93,7 @@ class SimStream final : public net::Stream {
   void WantRead(bool on) override { want_read_ = on; }
   void WantWrite(bool on) override { want_write_ = on; }
   void ShutdownWrite() override {
-    if (write_shut_) return;
+    if (write_shut_ || cut_) return;
     write_shut_ = true;
     out().fin = std::min(out().fin, Arrival(out()));
   }
@@ -111,10 +105,10 @@ class SimStream final : public net::Stream {
   bool gone_peer() const { return !wire_->end[1 - end_]; }
 
   // A hang-up or an error is told whether it is wanted or not, as epoll does.
-  bool HangUp() const { return Arrived(in().reset) || (Arrived(in().fin) && write_shut_); }
+  bool HangUp() const { return cut_ || Arrived(in().reset) || (Arrived(in().fin) && write_shut_); }
   bool Readable() const {
     const SimDirection& d = in();
-    if (Arrived(d.reset)) return true;  // what was to come after it is lost
+    if (cut_ || Arrived(d.reset)) return true;  // what was to come after it is lost
     return Arrived(d.pieces.empty() ? d.fin : d.pieces.front().at);
   }
   bool Writable() const {
@@ -137,16 +131,35 @@ class SimStream final : public net::Stream {
     return next;
   }
 
+  /// Its process is parted from the network.
+  void Cut(bool silent) {
+    if (silent) {
+      wire_->end[end_] = nullptr;
+    } else {
+      Leave();
+    }
+    cut_ = true;
+  }
   void Break() {
     MonoTime now = net_.clock().Now();
     for (auto& d : wire_->way) d.reset = std::min(d.reset, now);
   }
 
  private:
+  void Leave() {
+    wire_->end[end_] = nullptr;
+    MonoTime at = Arrival(out());
+    // Closing with bytes unread tells the peer that they are lost.
+    if (in().bytes > 0) {
+      out().reset = std::min(out().reset, at);
+    } else {
+      out().fin = std::min(out().fin, at);
+    }
+  }
   SimDirection& in() { return wire_->way[end_]; }
   const SimDirection& in() const { return wire_->way[end_]; }
   SimDirection& out() { return wire_->way[1 - end_]; }
-  bool Arrived(MonoTime t) const { return t <= net_.clock().Now() && !net_.network().partitioned; }
+  bool Arrived(MonoTime t) const { return t <= net_.clock().Now() && !net_.deaf(loop_); }
   MonoTime Arrival(SimDirection& d) {
     d.last = std::max(d.last, net_.clock().Now() + net_.Delay());
     return d.last;
@@ -164,18 +177,21 @@ class SimStream final : public net::Stream {
   const uint64_t number_;
   net::StreamHandler* handler_ = nullptr;
   bool want_read_ = true, want_write_ = false, write_shut_ = false;
+  bool cut_ = false;  // nothing comes or goes any more
 };
 
 class SimListener final : public net::Listener {
  public:
   using OnAccept = std::function<void(net::Loop&, std::unique_ptr<net::Stream>)>;
-  SimListener(SimNet& net, Address local, size_t backlog, OnAccept on_accept)
+  SimListener(SimNet& net, int loop, Address local, size_t backlog, OnAccept on_accept)
       : net_(net),
+        loop_(loop),
         local_(std::move(local)),
         limit_(backlog),
         on_accept_(std::make_shared<OnAccept>(std::move(on_accept))) {}
   ~SimListener() override { net_.Forget(this); }
   const Address& local() const override { return local_; }
+  int loop() const { return loop_; }
   void Pause(bool on) override {
     paused_ = on;
     while (!paused_ && !backlog_.empty()) {
@@ -204,6 +220,7 @@ class SimListener final : public net::Listener {
   }
 
   SimNet& net_;
+  const int loop_;
   Address local_;
   size_t limit_;
   std::shared_ptr<OnAccept> on_accept_;
@@ -222,9 +239,9 @@ std::string Place(const Address& a) {
 
 class SimConnecting final : public net::Connecting {
  public:
-  SimConnecting(SimNet& net, net::Loop& loop, Address address,
+  SimConnecting(SimNet& net, net::Loop& loop, int number, Address address,
                 std::function<void(Result<std::unique_ptr<net::Stream>>)> done)
-      : net_(net), loop_(loop), address_(std::move(address)), done_(std::move(done)) {}
+      : net_(net), loop_(loop), number_(number), address_(std::move(address)), done_(std::move(done)) {}
 
   void Begin(Duration timeout) {
     if (timeout > Duration(0))
@@ -234,15 +251,15 @@ class SimConnecting final : public net::Connecting {
 
  private:
   void Try() {
-    if (net_.network().partitioned) {
+    SimListener* listener = net_.cut(number_) ? nullptr : net_.FindListener(address_);
+    if (net_.deaf(number_) || (listener && net_.deaf(listener->loop()))) {
       timer_ = loop_.AddTimer(std::chrono::seconds(1), [this] { Try(); });  // as TCP sends its SYN again
       return;
     }
     deadline_.Cancel();
-    SimListener* listener = net_.FindListener(address_);
     if (!listener || net_.random().Chance(net_.network().refuse)) return Fail(Code::kUnavailable, "connection refused");
-    int target = net_.LeastLoaded().index();
-    auto [mine, theirs] = net_.Join(loop_.index(), net_.Ephemeral(address_), target, address_);
+    int target = net_.LeastLoaded(listener->loop());
+    auto [mine, theirs] = net_.Join(number_, net_.Ephemeral(address_), target, address_);
     if (!listener->Offer(target, std::move(theirs))) return Fail(Code::kUnavailable, "connection refused");
     auto done = std::move(done_);
     done(Result<std::unique_ptr<net::Stream>>(std::move(mine)));  // may destroy this
@@ -256,6 +273,7 @@ class SimConnecting final : public net::Connecting {
 
   SimNet& net_;
   net::Loop& loop_;
+  const int number_;
   Address address_;
   std::function<void(Result<std::unique_ptr<net::Stream>>)> done_;
   net::Timer timer_, deadline_;
@@ -263,9 +281,24 @@ class SimConnecting final : public net::Connecting {
 
 }  // namespace
 
-void SimNet::SetLoops(std::vector<net::Loop*> loops) {
-  loops_ = std::move(loops);
-  streams_of_loop_.assign(loops_.size(), 0);
+void SimNet::AddLoops(std::vector<net::Loop*> loops) {
+  auto first = static_cast<int>(loops_.size());
+  processes_.push_back({first, first + static_cast<int>(loops.size())});
+  process_of_loop_.resize(loops_.size() + loops.size(), processes_.size() - 1);
+  loops_.insert(loops_.end(), loops.begin(), loops.end());
+  streams_of_loop_.resize(loops_.size());
+}
+
+void SimNet::SetDeaf(int loop, bool on) {
+  processes_[process_of_loop_[static_cast<size_t>(loop)]].deaf = on;
+}
+
+void SimNet::Cut(int loop, bool silent) {
+  processes_[process_of_loop_[static_cast<size_t>(loop)]].cut = true;
+  std::erase_if(listeners_, [&](auto* l) { return Same(l->loop(), loop); });
+  for (auto& [number, s] : streams_) {
+    if (Same(s->loop(), loop)) s->Cut(silent);
+  }
 }
 
 Duration SimNet::Delay() {
@@ -273,9 +306,10 @@ Duration SimNet::Delay() {
   return Duration(least + static_cast<int64_t>(random_.Below(static_cast<uint64_t>(most - least) + 1)));
 }
 
-net::Loop& SimNet::LeastLoaded() {
-  auto it = std::min_element(streams_of_loop_.begin(), streams_of_loop_.end());
-  return *loops_[static_cast<size_t>(it - streams_of_loop_.begin())];
+int SimNet::LeastLoaded(int loop) {
+  const Process& p = process_of(loop);
+  auto it = std::min_element(streams_of_loop_.begin() + p.first, streams_of_loop_.begin() + p.last);
+  return static_cast<int>(it - streams_of_loop_.begin());
 }
 
 Address SimNet::Ephemeral(const Address& like) {
@@ -298,7 +332,7 @@ std::pair<std::unique_ptr<net::Stream>, std::unique_ptr<net::Stream>> SimNet::Ma
 }
 
 Result<std::unique_ptr<net::Listener>> SimNet::Listen(
-    const Address& address, const net::ListenOptions& options,
+    int by, const Address& address, const net::ListenOptions& options,
     std::function<void(net::Loop&, std::unique_ptr<net::Stream>)> on_accept) {
   Address local = address;
   if (local.kind != Address::Kind::kUnix && local.port == 0) local.port = ++last_port_;
@@ -309,14 +343,14 @@ Result<std::unique_ptr<net::Listener>> SimNet::Listen(
     }
   }
   auto listener = std::make_unique<SimListener>(
-      *this, std::move(local), static_cast<size_t>(std::max(options.backlog, 1)), std::move(on_accept));
-  listeners_.push_back(listener.get());
+      *this, by, std::move(local), static_cast<size_t>(std::max(options.backlog, 1)), std::move(on_accept));
+  if (!cut(by)) listeners_.push_back(listener.get());
   return std::unique_ptr<net::Listener>(std::move(listener));
 }
 
-std::unique_ptr<net::Connecting> SimNet::Connect(net::Loop& loop, const Address& address, Duration timeout,
+std::unique_ptr<net::Connecting> SimNet::Connect(net::Loop& loop, int number, const Address& address, Duration timeout,
                                                  std::function<void(Result<std::unique_ptr<net::Stream>>)> done) {
-  auto c = std::make_unique<SimConnecting>(*this, loop, address, std::move(done));
+  auto c = std::make_unique<SimConnecting>(*this, loop, number, address, std::move(done));
   c->Begin(timeout);
   return c;
 }

@@ -37,12 +37,16 @@ struct SimWire {
 class SimNet {
  public:
   SimNet(SimClock& clock, SimRandom& random, SimNetwork& network) : clock_(clock), random_(random), network_(network) {}
-  void SetLoops(std::vector<net::Loop*> loops);
+  /// The loops of one process; they are numbered on.
+  void AddLoops(std::vector<net::Loop*> loops);
+  /// Of the process of a loop, as SimProcess says.
+  void SetDeaf(int loop, bool on);
+  void Cut(int loop, bool silent);
 
   Result<std::unique_ptr<net::Listener>> Listen(
-      const net::Address& address, const net::ListenOptions& options,
+      int by, const net::Address& address, const net::ListenOptions& options,
       std::function<void(net::Loop&, std::unique_ptr<net::Stream>)> on_accept);
-  std::unique_ptr<net::Connecting> Connect(net::Loop& loop, const net::Address& address, Duration timeout,
+  std::unique_ptr<net::Connecting> Connect(net::Loop& loop, int number, const net::Address& address, Duration timeout,
                                            std::function<void(Result<std::unique_ptr<net::Stream>>)> done);
   std::pair<std::unique_ptr<net::Stream>, std::unique_ptr<net::Stream>> MakePair(int a, int b);
   void ResetAll();
@@ -63,8 +67,12 @@ class SimNet {
   SimRandom& random() { return random_; }
   SimNetwork& network() { return network_; }
   Duration Delay();
-  net::Loop& LeastLoaded();
+  /// The number of the loop with the fewest streams, of the process of `loop`.
+  int LeastLoaded(int loop);
   net::Loop& loop(int i) { return *loops_[static_cast<size_t>(i)]; }
+  bool deaf(int loop) const { return network_.partitioned || process_of(loop).deaf; }
+  bool cut(int loop) const { return process_of(loop).cut; }
+  bool Same(int loop, int other) const { return &process_of(loop) == &process_of(other); }
   SimListener* FindListener(const net::Address& address);
   void Forget(SimListener* listener);
   std::pair<std::unique_ptr<SimStream>, std::unique_ptr<SimStream>> Join(int a, net::Address local_a, int b,
@@ -73,10 +81,17 @@ class SimNet {
 
  private:
   friend class SimStream;
+  struct Process {
+    int first, last;  // loops
+    bool deaf = false, cut = false;
+  };
+  const Process& process_of(int loop) const { return processes_[process_of_loop_[static_cast<size_t>(loop)]]; }
   SimClock& clock_;
   SimRandom& random_;
   SimNetwork& network_;
   std::vector<net::Loop*> loops_;
+  std::vector<Process> processes_;
+  std::vector<size_t> process_of_loop_;
   std::map<uint64_t, SimStream*> streams_;  // by number, so that order does not follow addresses of memory
   std::vector<int> streams_of_loop_;
   uint64_t last_stream_ = 0;

@@ -7,8 +7,10 @@
 //
 // Connections behave as TCP does: bytes arrive in order, late, in pieces; a full buffer blocks the writer; closing with
 // unread bytes resets the connection; writing to a peer that is gone is noticed one round trip later. What may go wrong
-// on top of that says SimNetwork. Name look-ups and whatever else uses Workers run on real threads and are no part of
-// it.
+// on top of that says SimNetwork. Work off the loops runs on workers(); name look-ups, which use Workers::Shared(), run
+// on real threads and are no part of it.
+//
+// Several processes may share a world, each with loops of its own, and end while the others go on (SimProcess).
 //
 // Threads: one thread for all of it, except Loop::Post.
 #pragma once
@@ -20,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/workers.h"
 #include "net/loop.h"
 
 namespace naru::testkit {
@@ -65,6 +68,34 @@ struct SimNetwork {
   bool partitioned = false;             // nothing arrives; attempts to connect run into their timeout
 };
 
+class SimWorld;
+
+/// Loops that end together: one process among others. Streams, listeners and whoever owns Timers on its loops must be
+/// gone when it is destroyed.
+class SimProcess {
+ public:
+  SimProcess(SimWorld& world, std::vector<size_t> loops);
+  ~SimProcess();
+  SimProcess(const SimProcess&) = delete;
+
+  /// With indices from 0.
+  const std::vector<net::Loop*>& loops() const { return views_; }
+  /// Calls `fn` as if on the thread of its loop `i`.
+  void On(size_t i, const std::function<void()>& fn);
+  /// While it is deaf nothing that is sent to it arrives, ends of connections included; senders find their buffers
+  /// full.
+  void SetDeaf(bool on);
+  /// Parts it from the network for ever, as the end of a process does: connections end for both sides, its listeners
+  /// are gone, attempts to connect are refused. What it had written arrives. With `silent` (the machine is gone) nobody
+  /// is told: peers find out when they write. Its code runs on and can be shut down, unheard.
+  void Cut(bool silent);
+
+ private:
+  SimWorld& world_;
+  std::vector<size_t> loops_;  // in the world
+  std::vector<net::Loop*> views_;
+};
+
 class SimWorld {
  public:
   explicit SimWorld(uint64_t seed, int loops = 1);
@@ -77,6 +108,13 @@ class SimWorld {
   SimClock& clock() { return clock_; }
   SimRandom& random() { return random_; }
   SimNetwork& network() { return network_; }
+
+  /// Another process than that of loops(). The world outlives it.
+  std::unique_ptr<SimProcess> AddProcess(int loops);
+  /// Runs each task after a time by chance between these two, off every loop. Tasks that are due stand in turn with the
+  /// loops.
+  void SetWorkTime(Duration least, Duration most);
+  Workers& workers();
 
   /// Calls `fn` as if on the loop's thread.
   void On(size_t loop, const std::function<void()>& fn);
@@ -98,13 +136,14 @@ class SimWorld {
   struct Impl;
 
  private:
+  friend class SimProcess;
   bool Turn();
   bool Step(MonoTime deadline);
 
   SimClock clock_;
   SimRandom random_;
   SimNetwork network_;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;  // holds all loops, those of processes that have ended as null
   std::vector<net::Loop*> views_;
 };
 

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 namespace naru::extensions::file_storage {
 namespace {
@@ -67,7 +66,8 @@ class FileStorage final : public pipeline::Extension, public pipeline::Storage {
  public:
   explicit FileStorage(const Config& c) : config_(c) {}
 
-  Status Start(pipeline::Host&) override {
+  Status Start(pipeline::Host& host) override {
+    files_ = host.disk().files;
     if (!config_.create_directory) return {};
     return Make(config_.directory);
   }
@@ -98,14 +98,12 @@ class FileStorage final : public pipeline::Extension, public pipeline::Storage {
     return out;
   }
   Status Make(const std::string& folder) {
-    std::error_code ec;
-    bool made = std::filesystem::create_directories(folder, ec);
-    if (ec) return Fail(Code::kFailedPrecondition, "mkdir {}: {}", folder, ec.message());
-    if (made)
-      chmod(folder.c_str(), static_cast<mode_t>(std::strtol(config_.directory_permissions.c_str(), nullptr, 8)));
+    auto mode = static_cast<unsigned>(std::strtol(config_.directory_permissions.c_str(), nullptr, 8));
+    if (auto s = files_->MakeFolder(folder, mode); !s) return Fail(Code::kFailedPrecondition, "{}", s.error().message);
     return {};
   }
-  Config config_;
+  const Config config_;
+  Files* files_ = &Files::System();
 };
 
 }  // namespace
