@@ -1,5 +1,6 @@
 #include "base/buffer.h"
 
+#include <atomic>
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
@@ -34,6 +35,9 @@ uint32_t ClassFor(size_t n) {
   return c < kClasses ? c : kUncached;
 }
 
+// Bytes in the caches of all threads.
+std::atomic<int64_t> cached_in_all{0};
+
 struct ThreadCache {
   std::vector<void*> free[kClasses];
   size_t bytes = 0;
@@ -48,8 +52,6 @@ struct ThreadCache {
   }
   ~ThreadCache();
 };
-
-std::atomic<int64_t> cached_in_all{0};
 
 thread_local bool cache_gone = false;
 thread_local ThreadCache cache;
