@@ -281,3 +281,120 @@ def hardened():
     if struct.unpack_from("<H", elf, 18)[0] == 62:
         # Thousands of functions begin with endbr64; without -fcf-protection those of the start files are all.
         assert elf.count(b"\xf3\x0f\x1e\xfa") > 2000, elf.count(b"\xf3\x0f\x1e\xfa")
+
+
+SECRETS = {k: f"planted-{k}-4711" for k in ("basic", "bearer", "header", "response", "proxy", "client", "setter")}
+
+
+@test("hostile/secrets-are-not-printed", seconds=60)
+def secrets():
+    """Secrets planted in every place: no log, page or printed configuration has one, not at level debug, not when a backend is away."""
+    beyond_the_reference("its pages are others")
+    with Scratch() as s:
+        ports = {k: free_port() for k in ("grpc", "http", "health", "zpages", "pprof", "metrics", "away")}
+        at = {k: f"127.0.0.1:{p}" for k, p in ports.items()}
+        config = {
+            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": at["grpc"], "auth": {"authenticator": "basicauth"}},
+                                                 "http": {"endpoint": at["http"], "auth": {"authenticator": "basicauth"},
+                                                          "response_headers": {"X-Own": SECRETS["response"]}}}}},
+            "extensions": {"basicauth": {"htpasswd": {"inline": f"ada:{SECRETS['basic']}\n"}},
+                           "basicauth/client": {"client_auth": {"username": "ada", "password": SECRETS["client"]}},
+                           "bearertokenauth": {"token": SECRETS["bearer"]},
+                           "headers_setter": {"headers": [{"key": "X-Set", "value": SECRETS["setter"]}]},
+                           "health_check": {"use_v2": True, "http": {"endpoint": at["health"], "config": {"enabled": True, "path": "/config"}}},
+                           "zpages": {"endpoint": at["zpages"], "expvar": {"enabled": True}}, "pprof": {"endpoint": at["pprof"]}},
+            "exporters": {"otlp_http": {"endpoint": f"http://{at['away']}", "headers": {"X-Key": SECRETS["header"]}, "auth": {"authenticator": "bearertokenauth"}},
+                          "otlp_http/basic": {"endpoint": f"http://{at['away']}", "auth": {"authenticator": "basicauth/client"}},
+                          "otlp_http/setter": {"endpoint": f"http://{at['away']}", "auth": {"authenticator": "headers_setter"}},
+                          "otlp_http/proxy": {"endpoint": "http://backend.invalid:4318", "proxy_url": f"http://ada:{SECRETS['proxy']}@{at['away']}"},
+                          "debug": {"verbosity": "detailed"}},
+            "service": {"telemetry": {"logs": {"level": "debug"}, "metrics": {"level": "detailed", "readers": [
+                {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": ports["metrics"]}}}}]}},
+                "extensions": ["basicauth", "basicauth/client", "bearertokenauth", "headers_setter", "health_check", "zpages", "pprof"],
+                "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["otlp_http", "otlp_http/basic", "otlp_http/setter", "otlp_http/proxy", "debug"]}}}}
+        c = collectors.start(s, "collector", collectors.NARU, config, [p for k, p in ports.items() if k != "away"])
+        from edges import basic
+        from loss import numbered
+        auth = basic(f"ada:{SECRETS['basic']}")
+        assert otlp.post(ports["http"], "traces", numbered(0, 3), headers={"Authorization": auth}).status == 200
+        assert otlp.post(ports["http"], "traces", numbered(0, 3), headers={"Authorization": auth + "x"}).status == 401
+        time.sleep(2)
+        seen = {}
+        for name, paths in (("health", ("/status?verbose", "/config")), ("metrics", ("/metrics",)), ("pprof", ("/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=1")),
+                            ("zpages", tuple(f"/debug/{p}" for p in ("servicez", "pipelinez", "extensionz", "featurez", "tracez", "expvarz")))):
+            for path in paths:
+                a = otlp.http_request(ports[name], "GET", path)
+                assert a.status == 200 or name == "health", f"{path}: {a}"
+                seen[path] = a.body.decode(errors="replace")
+        c.send(signal.SIGHUP)
+        time.sleep(0.5)
+        for mode in ("redacted",):
+            status, out, err = s.run([*collectors.NARU, "print-config", "--mode", mode, "--config", s.path / "collector.yaml"])
+            assert status == 0 and "REDACTED" in out, out + err
+            seen["print-config"] = out + err
+        status, out, err = s.run([*collectors.NARU, "validate", "--config", s.path / "collector.yaml"])
+        seen["validate"] = out + err
+        # That it is found where it is shown: this mode is for that.
+        status, out, err = s.run([*collectors.NARU, "print-config", "--mode", "unredacted", "--config", s.path / "collector.yaml"])
+        assert all(v in out for v in SECRETS.values()), "the search would not find one"
+        c.stop(seconds=40)
+        seen["the log"] = c.stdout() + c.stderr()
+        assert "debug" in seen["the log"].lower() and len(seen["the log"]) > 500
+        import base64
+        for where, text in seen.items():
+            for k, v in SECRETS.items():
+                for form in (v, base64.b64encode(f"ada:{v}".encode()).decode()):
+                    i = text.find(form)
+                    assert i < 0, f"{where} shows the secret {k}: {text[max(0, i - 200):i + 60]!r}"
+
+
+@test("hostile/system-calls", seconds=90)
+def system_calls():
+    """A pipeline with TLS, a queue on disk, files, pages, a reload and a shutdown makes no system call that docs/system-calls.md does not name."""
+    beyond_the_reference("it makes others")
+    import platform
+    if platform.machine() != "x86_64":
+        raise Skip("the filter is written for x86-64")
+    import certificates
+    page = collectors.ROOT / "docs" / "system-calls.md"
+    launcher = [sys.executable, "-B", ATTACKS.parent / "confined.py"]
+    with Scratch() as s:
+        # That it can fail: without `socket` nothing listens.
+        (s.path / "short.md").write_text(page.read_text().replace(" socket ", " "))
+        status, _, _ = s.run([*launcher, s.path / "short.md", collectors.NARU_BINARY, "send", "--duration", "1s", "--endpoint", f"127.0.0.1:{free_port()}"])
+        assert status == -signal.SIGSYS, f"a process that may not call socket ended with {status}"
+        certs = certificates.make(s.path / "certs")
+        (s.path / "storage").mkdir()
+        g, h, zpages, health, pprof, metrics, sink = (free_port() for _ in range(7))
+        backend = s.start("sink", [*launcher, page, collectors.NARU_BINARY, "sink", "--endpoint", f"127.0.0.1:{sink}"])
+        backend.await_ports((sink,))
+        tls = {"cert_file": str(certs / "server.crt"), "key_file": str(certs / "server.key"), "reload_interval": "500ms"}
+        config = {"receivers": {"otlp": collectors.otlp_receiver(g, h, tls=tls)},
+                  "processors": {"batch": {"timeout": "100ms"}, "memory_limiter": {"check_interval": "1s", "limit_percentage": 50}},
+                  "extensions": {"file_storage": {"directory": str(s.path / "storage"), "fsync": True}, "zpages": {"endpoint": f"127.0.0.1:{zpages}"},
+                                 "health_check": {"endpoint": f"127.0.0.1:{health}"}, "pprof": {"endpoint": f"127.0.0.1:{pprof}"}},
+                  "exporters": {"otlp_grpc": {"endpoint": f"localhost:{sink}", "tls": {"insecure": True}, "sending_queue": {"storage": "file_storage"}},
+                                "file": {"path": str(s.path / "out.json"), "rotation": {"max_megabytes": 1}}, "debug": {}},
+                  "service": {"extensions": ["file_storage", "zpages", "health_check", "pprof"],
+                              "telemetry": {"metrics": {"readers": [{"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": metrics}}}}]}},
+                              "pipelines": collectors.pipelines(["otlp"], ["otlp_grpc", "file", "debug"], ["memory_limiter", "batch"])}}
+        c = collectors.start(s, "collector", [*launcher, page, *collectors.NARU], config, (g, h, zpages, health, pprof, metrics))
+
+        def load(count):
+            for more in (["--endpoint", f"127.0.0.1:{g}"], ["--endpoint", f"127.0.0.1:{h}", "--protocol", "http/json", "--compression", "zstd"]):
+                status, out, err = s.run([*launcher, page, collectors.NARU_BINARY, "send", "--tls", "--insecure-skip-verify", "--count", count, *more])
+                assert status == 0, out + err + c.tail()
+
+        load(5000)
+        for port, path in ((zpages, "/debug/tracez"), (health, "/"), (pprof, "/debug/pprof/profile?seconds=1"), (pprof, "/debug/pprof/heap"),
+                           (pprof, "/debug/pprof/goroutine?debug=1"), (metrics, "/metrics")):
+            assert otlp.http_request(port, "GET", path).status == 200, path
+        backend.stop()
+        load(200)
+        config["processors"]["batch"]["timeout"] = "50ms"
+        import yaml
+        (s.path / "collector.yaml").write_text(yaml.safe_dump(config))
+        c.send(signal.SIGHUP)
+        time.sleep(7)  # longer than a loop waits until it gives its caches back
+        load(200)
+        assert c.stop(seconds=40) == 0, c.tail()
