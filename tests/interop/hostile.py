@@ -360,7 +360,7 @@ def system_calls():
     launcher = [sys.executable, "-B", ATTACKS.parent / "confined.py"]
     with Scratch() as s:
         # That it can fail: without `socket` nothing listens.
-        (s.path / "short.md").write_text(page.read_text().replace(" socket ", " "))
+        (s.path / "short.md").write_text(page.read_text().replace("\nsocket ", "\n"))
         status, _, _ = s.run([*launcher, s.path / "short.md", collectors.NARU_BINARY, "send", "--duration", "1s", "--endpoint", f"127.0.0.1:{free_port()}"])
         assert status == -signal.SIGSYS, f"a process that may not call socket ended with {status}"
         certs = certificates.make(s.path / "certs")
