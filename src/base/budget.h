@@ -23,6 +23,17 @@ class Budget {
     used_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
     total_.fetch_add(bytes, std::memory_order_relaxed);
   }
+  /// Charges, unless that would pass the hard limit: then nothing is charged, and the answer is false. Two callers at
+  /// once cannot both get the last bytes.
+  [[nodiscard]] bool TryCharge(size_t bytes) {
+    auto n = static_cast<int64_t>(bytes);
+    if (used_.fetch_add(n, std::memory_order_relaxed) + n > hard_limit()) {
+      used_.fetch_sub(n, std::memory_order_relaxed);
+      return false;
+    }
+    total_.fetch_add(bytes, std::memory_order_relaxed);
+    return true;
+  }
   void Release(size_t bytes) { used_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
 
   /// Bytes ever charged.

@@ -1,5 +1,6 @@
 #include "base/buffer.h"
 
+#include <atomic>
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
@@ -34,6 +35,9 @@ uint32_t ClassFor(size_t n) {
   return c < kClasses ? c : kUncached;
 }
 
+// Bytes in the caches of all threads.
+std::atomic<int64_t> cached_in_all{0};
+
 struct ThreadCache {
   std::vector<void*> free[kClasses];
   size_t bytes = 0;
@@ -43,6 +47,7 @@ struct ThreadCache {
       list.clear();
       list.shrink_to_fit();
     }
+    cached_in_all.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
     bytes = 0;
   }
   ~ThreadCache();
@@ -60,13 +65,27 @@ ThreadCache::~ThreadCache() {
 
 BufferRef Buffer::Allocate(size_t capacity, Budget& budget) {
   uint32_t c = ClassFor(capacity + sizeof(Buffer));
+  if (c != kUncached) capacity = ClassSize(c) - sizeof(Buffer);
+  budget.Charge(sizeof(Buffer) + capacity);
+  return Make(capacity, c, budget);
+}
+
+BufferRef Buffer::TryAllocate(size_t capacity, Budget& budget) {
+  uint32_t c = ClassFor(capacity + sizeof(Buffer));
+  if (c != kUncached) capacity = ClassSize(c) - sizeof(Buffer);
+  if (!budget.TryCharge(sizeof(Buffer) + capacity)) return {};
+  return Make(capacity, c, budget);
+}
+
+// The charge is made already.
+BufferRef Buffer::Make(size_t capacity, uint32_t c, Budget& budget) {
   void* p = nullptr;
   if (c != kUncached) {
-    capacity = ClassSize(c) - sizeof(Buffer);
     if (!cache_gone && !cache.free[c].empty()) {
       p = cache.free[c].back();
       cache.free[c].pop_back();
       cache.bytes -= ClassSize(c);
+      cached_in_all.fetch_sub(static_cast<int64_t>(ClassSize(c)), std::memory_order_relaxed);
     }
   }
   if (!p) p = std::malloc(sizeof(Buffer) + capacity);
@@ -76,7 +95,6 @@ BufferRef Buffer::Allocate(size_t capacity, Budget& budget) {
   }
   auto* b = new (p) Buffer(capacity, budget);
   b->class_ = c;
-  budget.Charge(sizeof(Buffer) + capacity);
   return BufferRef(b);
 }
 
@@ -88,12 +106,16 @@ BufferRef Buffer::CopyOf(std::string_view bytes, Budget& budget) {
 
 void Buffer::Free() {
   budget_->Release(sizeof(Buffer) + capacity_);
+  int64_t cachable = budget_->soft_limit() / kCachedPartOfLimit;
   uint32_t c = class_;
   void* p = this;
   this->~Buffer();
-  if (c != kUncached && !cache_gone && cache.bytes + ClassSize(c) <= kThreadCacheLimit) {
+  auto size = c == kUncached ? int64_t{0} : static_cast<int64_t>(ClassSize(c));
+  if (c != kUncached && !cache_gone && cache.bytes + ClassSize(c) <= kThreadCacheLimit &&
+      cached_in_all.load(std::memory_order_relaxed) + size <= cachable) {
     cache.free[c].push_back(p);
     cache.bytes += ClassSize(c);
+    cached_in_all.fetch_add(size, std::memory_order_relaxed);
     return;
   }
   std::free(p);

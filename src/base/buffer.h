@@ -48,6 +48,10 @@ class Buffer {
   /// to `budget` until the last reference goes. Never returns null: the process ends when the system has no memory,
   /// which limits on the budget are there to prevent.
   static BufferRef Allocate(size_t capacity, Budget& budget = Budget::Process());
+  /// The same, but null when that would pass the hard limit of `budget`. For memory that an input makes necessary only
+  /// after it was let in, as inflating does: who asks first whether there is room, and takes it then, takes what
+  /// another thread was promised too.
+  static BufferRef TryAllocate(size_t capacity, Budget& budget);
   /// A block that holds a copy of `bytes`.
   static BufferRef CopyOf(std::string_view bytes, Budget& budget = Budget::Process());
 
@@ -62,11 +66,15 @@ class Buffer {
   /// Bytes that the calling thread keeps for reuse; bounded by kThreadCacheLimit.
   static size_t ThreadCacheBytes();
   static constexpr size_t kThreadCacheLimit = 16 << 20;
+  /// Where the budget of a block has a soft limit, all threads together keep at most this part of it: what they keep is
+  /// memory of the process that no budget counts.
+  static constexpr int64_t kCachedPartOfLimit = 16;
 
  private:
   friend class BufferRef;
   Buffer(size_t capacity, Budget& budget) : capacity_(capacity), budget_(&budget) {}
   void Free();
+  static BufferRef Make(size_t capacity, uint32_t size_class, Budget& budget);
 
   std::atomic<uint32_t> refs_{1};
   uint32_t class_ = 0;

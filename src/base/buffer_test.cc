@@ -1,6 +1,8 @@
 #include "base/buffer.h"
 
+#include <atomic>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -40,6 +42,37 @@ TEST(Buffer, RecyclesBySizeClassWithinItsBound) {
   EXPECT_LE(Buffer::ThreadCacheBytes(), Buffer::kThreadCacheLimit);
   Buffer::TrimThreadCache();
   EXPECT_EQ(Buffer::ThreadCacheBytes(), 0u);
+}
+
+TEST(Buffer, TryAllocateKeepsTheHardLimit) {
+  Budget budget;
+  budget.SetLimits(1 << 20, 8 << 20);
+  std::atomic<int> got{0};
+  std::vector<std::thread> threads;
+  std::vector<BufferRef> held(16);
+  for (auto& h : held) {
+    threads.emplace_back([&] {
+      h = Buffer::TryAllocate(2'500'000, budget);
+      if (h) ++got;
+    });
+  }
+  for (auto& t : threads) t.join();
+  EXPECT_GE(got, 1);
+  EXPECT_LE(got, 2);  // of 3 MiB each by its size class
+  EXPECT_LE(budget.used(), 8 << 20);
+  held.clear();
+  EXPECT_EQ(budget.used(), 0);
+}
+
+TEST(Buffer, KeepsLittleForReuseWhereThereIsALimit) {
+  Buffer::TrimThreadCache();
+  Budget budget;
+  budget.SetLimits(16 << 20, 20 << 20);
+  std::vector<BufferRef> many;
+  for (int i = 0; i < 40; ++i) many.push_back(Buffer::Allocate(250'000, budget));
+  many.clear();
+  EXPECT_LE(Buffer::ThreadCacheBytes(), 1u << 20);
+  Buffer::TrimThreadCache();
 }
 
 TEST(Buffer, EverySizeFitsItsClass) {

@@ -72,6 +72,16 @@ class DoubleType final : public Type {
   Value Schema() const override { return SchemaOf("number"); }
 };
 
+// A URL may carry a password before its host (`http://user:password@host`), as those of proxies do.
+std::string WithoutPassword(const std::string& text) {
+  size_t scheme = text.find("://");
+  if (scheme == std::string::npos) return text;
+  size_t begin = scheme + 3, end = text.find_first_of("/?#", begin);
+  size_t at = text.substr(0, end).rfind('@'), colon = text.find(':', begin);
+  if (at == std::string::npos || at < begin || colon > at) return text;
+  return text.substr(0, colon + 1) + "[REDACTED]" + text.substr(at);
+}
+
 class StringType final : public Type {
  public:
   void Decode(const Value& v, void* out, Issues& issues) const override {
@@ -83,7 +93,10 @@ class StringType final : public Type {
       Mismatch(v, "a string (put quotes around it)", issues);
     }
   }
-  Value Dump(const void* in, bool) const override { return Value::String(*static_cast<const std::string*>(in)); }
+  Value Dump(const void* in, bool secrets) const override {
+    auto& text = *static_cast<const std::string*>(in);
+    return Value::String(secrets ? text : WithoutPassword(text));
+  }
   std::string Name() const override { return "string"; }
   Value Schema() const override { return SchemaOf("string"); }
 };

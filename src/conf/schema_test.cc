@@ -206,6 +206,19 @@ TEST(Schema, SecretsPrintNowhere) {
   }
 }
 
+TEST(Schema, PasswordsInUrlsPrintNowhere) {
+  for (auto [given, shown] : {std::pair{"http://ada:hunter2@proxy:3128/a", "http://ada:[REDACTED]@proxy:3128/a"},
+                              {"http://ada:hun@ter2@proxy", "http://ada:[REDACTED]@proxy"},
+                              {"http://proxy:3128/a@b", "http://proxy:3128/a@b"},
+                              {"http://ada@proxy:3128", "http://ada@proxy:3128"},
+                              {"proxy:3128", "proxy:3128"}}) {
+    Outcome o = Read(std::string("{endpoint: '") + given + "'}");
+    EXPECT_EQ(o.errors, "");
+    EXPECT_EQ(Dump(o.config).Find("endpoint")->string_value(), shown);
+    EXPECT_EQ(Dump(o.config, true).Find("endpoint")->string_value(), given);
+  }
+}
+
 TEST(Schema, MarkdownTable) {
   EXPECT_EQ(MarkdownTable<Config>(),
             "| key | type | default | meaning |\n"

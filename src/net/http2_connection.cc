@@ -15,6 +15,8 @@ namespace {
 class Http2Connection;
 
 constexpr size_t kDiscard = 256 << 10;
+// A head of so many times max_header_bytes ends the connection; a smaller one that is too large is answered.
+constexpr size_t kHeaderBomb = 4;
 
 nghttp2_nv Nv(std::string_view name, std::string_view value) {
   return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
@@ -268,15 +270,23 @@ class Http2Connection final : public Connection {
       c.header_text_.clear();
       c.header_spans_.clear();
       c.header_overflow_ = false;
+      c.header_seen_ = 0;
     }
     return 0;
   }
 
-  static int OnHeader(nghttp2_session*, const nghttp2_frame* f, const uint8_t* name, size_t nlen, const uint8_t* value,
-                      size_t vlen, uint8_t, void* user) {
+  static int OnHeader(nghttp2_session* session, const nghttp2_frame* f, const uint8_t* name, size_t nlen,
+                      const uint8_t* value, size_t vlen, uint8_t, void* user) {
     auto& c = Of(user);
     if (f->hd.type != NGHTTP2_HEADERS || f->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     auto& o = c.server_.options;
+    // One byte of HPACK can stand for thousands: a head far beyond what SETTINGS allows is no mistake but an attack on
+    // the time of this loop, and is not even read to its end.
+    c.header_seen_ += nlen + vlen;
+    if (c.header_seen_ / kHeaderBomb > o.max_header_bytes) {
+      nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+      return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
     if (c.header_overflow_ || c.header_text_.size() + nlen + vlen > o.max_header_bytes ||
         c.header_spans_.size() >= o.max_headers) {
       c.header_overflow_ = true;
@@ -459,6 +469,7 @@ class Http2Connection final : public Connection {
   std::vector<std::pair<int32_t, std::unique_ptr<Call>>> calls_;
   std::string header_text_;
   std::vector<Span> header_spans_;
+  size_t header_seen_ = 0;  // bytes of the head that is coming in, kept or not
   std::vector<std::pair<int32_t, size_t>> withheld_;
   Timer resume_;
   bool header_overflow_ = false, in_session_ = false, draining_ = false, final_goaway_ = false, closing_ = false,

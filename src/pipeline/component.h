@@ -36,7 +36,7 @@ struct ServiceView;
 struct Disk {
   Files* files = &Files::System();
   Workers* workers = &Workers::Disk();  // who may wait for it
-  uint64_t segment_bytes = 32 << 20;    // of a queue's files, before another one is begun
+  uint64_t segment_bytes = 0;           // of a queue's files, instead of what their storage says; 0: that
 };
 
 /// The world of a running collector, as components see it. Outlives them. Thread-safe unless said.

@@ -168,8 +168,7 @@ std::vector<RequestPtr> Shared::Cut(RequestPtr r) {
   if (options.queue && options.queue->batch && options.queue->batch->max_size > 0) {
     (batch_bytes ? limits.max_bytes : limits.max_items) = static_cast<uint64_t>(options.queue->batch->max_size);
   }
-  if (options.max_request_bytes && (!limits.max_bytes || options.max_request_bytes < limits.max_bytes))
-    limits.max_bytes = options.max_request_bytes;
+  if (!limits.max_bytes) limits.max_bytes = options.max_request_bytes;
   bool fits = (!limits.max_items || r->items <= limits.max_items) &&
               (!limits.max_bytes || r->batch.bytes() <= limits.max_bytes);
   if (fits) return {std::move(r)};

@@ -51,7 +51,7 @@ Status Shared::OpenLog(Host& host) {
   Disk disk = host.disk();
   o.files = disk.files;
   o.workers = disk.workers;
-  o.segment_bytes = std::min(storage->segment_bytes(), disk.segment_bytes);
+  o.segment_bytes = disk.segment_bytes ? disk.segment_bytes : storage->segment_bytes();
   auto opened = SegmentLog::Open(*folder, std::move(o));
   if (!opened) return tl::unexpected(opened.error());
   log = std::move(*opened);

@@ -25,8 +25,8 @@ template <class Decode>
 Result<Slice> DecodeByTrial(Codec codec, size_t guess, size_t max_output, Budget& budget, Decode decode) {
   size_t capacity = std::min(std::max<size_t>(guess, 256), max_output);
   for (;;) {
-    if (budget.OverHard(capacity)) return Unavailable("no memory to decompress into: the limit is reached");
-    BufferRef buffer = Buffer::Allocate(std::max<size_t>(capacity, 1), budget);
+    BufferRef buffer = Buffer::TryAllocate(std::max<size_t>(capacity, 1), budget);
+    if (!buffer) return Unavailable("no memory to decompress into: the limit is reached");
     size_t produced = 0;
     switch (decode(buffer->data(), capacity, &produced)) {
       case Attempt::kDone:

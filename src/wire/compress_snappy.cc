@@ -94,8 +94,8 @@ Result<Slice> DecodeSnappyBlock(std::string_view bytes, size_t max_output, Budge
   if (!snappy::GetUncompressedLength(bytes.data(), bytes.size(), &claimed)) return CorruptInput(Codec::kSnappy);
   if (claimed / kLargestRatio > bytes.size()) return CorruptInput(Codec::kSnappy);  // more than the format can mean
   if (claimed > max_output) return OutputTooLarge(max_output);
-  if (budget.OverHard(claimed)) return Unavailable("no memory to decompress into: the limit is reached");
-  BufferRef buffer = Buffer::Allocate(std::max<size_t>(claimed, 1), budget);
+  BufferRef buffer = Buffer::TryAllocate(std::max<size_t>(claimed, 1), budget);
+  if (!buffer) return Unavailable("no memory to decompress into: the limit is reached");
   if (!snappy::RawUncompress(bytes.data(), bytes.size(), reinterpret_cast<char*>(buffer->data()))) {
     return CorruptInput(Codec::kSnappy);
   }

@@ -408,6 +408,31 @@ def reload_half():
         assert c.stop(seconds=30) == 0
 
 
+@test("loss/large-records-fit-the-peer", seconds=60)
+def large_records():
+    """Batches of 10 kB records, and one request of 6 MB, behind a receiver that takes more than the backend's 4 MiB: all arrive, in requests that fit."""
+    for where in ({}, {"batch": {"flush_timeout": "200ms", "min_size": 1000000}}):
+        with Scratch() as s:
+            sink, http = s.closing(Sink()), free_port()
+            config = {"receivers": {"otlp": collectors.otlp_receiver(http=http)},
+                      "exporters": {"otlp_grpc": {"endpoint": f"127.0.0.1:{sink.grpc_port}", "tls": {"insecure": True}, "sending_queue": where}},
+                      "processors": {"batch": {"timeout": "300ms"}},
+                      "service": {"telemetry": collectors.plain(), "pipelines": collectors.pipelines(["otlp"], ["otlp_grpc"], () if where else ("batch",), ("logs",))}}
+            c = collectors.start(s, "collector", collectors.NARU, config, (http,))
+            sent = 0
+            for records in (100,) * 15 + (600,):
+                m = otlp.REQUEST["logs"]()
+                scope = m.resource_logs.add().scope_logs.add()
+                for _ in range(records):
+                    scope.log_records.add().body.string_value = "x" * 10000
+                assert otlp.post(http, "logs", m).status == 200
+                sent += records
+            assert c.stop(seconds=30) == 0, c.tail()
+            got = sink.messages("logs")
+            assert canon.count("logs", got) == sent, f"{canon.count('logs', got)} of {sent}; {c.tail()}"
+            assert max(m.ByteSize() for m in got) <= 4 << 20
+
+
 def stored(directory):
     return {"file_storage": {"directory": str(directory), "fsync": True}}
 

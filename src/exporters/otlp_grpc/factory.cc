@@ -7,6 +7,13 @@
 
 namespace naru::exporters::otlp_grpc {
 
+namespace {
+
+// What gRPC servers take of a message by default, the reference's receiver too.
+constexpr uint64_t kMaxRequest = 4 << 20;
+
+}  // namespace
+
 std::unique_ptr<pipeline::Factory> NewFactory() {
   auto f = std::make_unique<pipeline::FactoryOf<Config>>();
   f->kind = pipeline::Kind::kExporter;
@@ -17,7 +24,7 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
   f->stability = {.traces = "stable", .metrics = "stable", .logs = "stable", .profiles = "alpha"};
   f->exporter = [](const Config& c, pipeline::ExporterContext ctx) -> Result<std::unique_ptr<pipeline::Exporter>> {
     pipeline::EngineOptions o{
-        c.retry, c.queue, 0, pipeline::Destination(*pipeline::GrpcTarget::Parse(c.client.endpoint)),
+        c.retry, c.queue, kMaxRequest, pipeline::Destination(*pipeline::GrpcTarget::Parse(c.client.endpoint)),
         [client = c.client](pipeline::Host& host) { return pipeline::CheckClient(host, client); }};
     auto context = std::make_shared<const pipeline::ExporterContext>(ctx);
     return std::unique_ptr<pipeline::Exporter>(std::make_unique<pipeline::ExporterEngine>(

@@ -9,6 +9,9 @@ namespace naru::exporters::otlp_http {
 
 namespace {
 
+// What the reference's receiver takes of a body by default.
+constexpr uint64_t kMaxRequest = 20 << 20;
+
 pipeline::Attributes Destination(const Config& c, otlp::Signal signal) {
   auto url = net::Url::Parse(UrlFor(c, signal));
   if (!url) return {};
@@ -27,7 +30,7 @@ std::unique_ptr<pipeline::Factory> NewFactory() {
   f->stability = {.traces = "stable", .metrics = "stable", .logs = "stable", .profiles = "alpha"};
   f->exporter = [](const Config& c, pipeline::ExporterContext ctx) -> Result<std::unique_ptr<pipeline::Exporter>> {
     pipeline::EngineOptions o{
-        c.retry, c.queue, 0, Destination(c, ctx.signal),
+        c.retry, c.queue, kMaxRequest, Destination(c, ctx.signal),
         [client = c.client](pipeline::Host& host) { return pipeline::CheckClient(host, client); }};
     auto context = std::make_shared<const pipeline::ExporterContext>(ctx);
     return std::unique_ptr<pipeline::Exporter>(std::make_unique<pipeline::ExporterEngine>(
