@@ -25,8 +25,8 @@ namespace naru::pipeline {
 struct EngineOptions {
   RetryConfig retry;
   conf::Optional<QueueConfig> queue{QueueConfig()};
-  /// Largest request in bytes before compression (0: none): what is larger is split, so that none overruns the limit that
-  /// peers have by default. A queue's `batch::max_size` in bytes takes its place.
+  /// Largest request in bytes before compression (0: none): what is larger is split, so that none overruns the limit
+  /// that peers have by default. A queue's `batch::max_size` in bytes takes its place.
   uint64_t max_request_bytes = 0;
   /// Attributes of its item counts besides its id: where it sends to.
   Attributes destination;

@@ -255,8 +255,7 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
         level, what,
         {{"file", PathOf(number)}, {"bytes", static_cast<int64_t>(n)}, {"dropped_items", static_cast<int64_t>(items)}});
   };
-  log(LogLevel::kWarn, "A segment of a stored queue ends in what was being written when the process ended",
-      tail, 0);
+  log(LogLevel::kWarn, "A segment of a stored queue ends in what was being written when the process ended", tail, 0);
   log(LogLevel::kError, "A segment of a stored queue is damaged", damaged, damaged_items);
   return {};
 }

@@ -346,6 +346,7 @@ struct OneFolder final : pipeline::Extension, pipeline::Storage {
     return std::string("/var/../tmp");
   }
   bool fsync() const override { return false; }
+  uint64_t segment_bytes() const override { return 32 << 20; }
 };
 
 class Joins final : public pipeline::Connector {

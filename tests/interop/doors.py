@@ -83,6 +83,7 @@ STATUS = {"no-configuration": ((), 1), "no-configuration-validate": (("validate"
           "append-and-compression": (("validate", "--config", "good.yaml", "--set=exporters.file={path: x, append: true, compression: zstd}"), 0),
           "body-size-default": (("validate", "--config", "good.yaml", "--set=receivers.otlp.protocols.http.max_request_body_size=-1"), 0),
           "buffer-size": (("validate", "--config", "good.yaml", "--set=receivers.otlp.protocols.grpc.read_buffer_size=-1"), 1),
+          "insecure-suites-allowed": (("validate", "--config", "good.yaml", "--set=exporters.otlp_grpc={endpoint: 'x:1', tls: {include_insecure_cipher_suites: true, cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA256]}}"), 0),
           "two-gates": (("featuregate", "service.profilesSupport", "x"), 1),
           **{f"log-level-{v}": (("validate", "--config", "good.yaml", f"--set=service.telemetry.logs.level={v}"), 0)
              for v in ("fatal", "panic", "DPANIC", "warning", "Info")},

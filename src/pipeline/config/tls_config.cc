@@ -40,6 +40,18 @@ void TlsConfig::Validate(conf::Issues& issues) const {
   if (!min_version.empty() && !max_version.empty() && min_version > max_version) {
     issues.Add("min_version", "min_version cannot be greater than max_version");
   }
+  // What Go 1.26 calls insecure: no forward secrecy, or CBC with SHA-256.
+  auto insecure = [](std::string_view name) {
+    return name.starts_with("TLS_RSA_") || name.ends_with("_CBC_SHA256") || name.find("RC4") != name.npos ||
+           name.find("3DES") != name.npos;
+  };
+  for (auto& name : cipher_suites) {
+    if (insecure(name) && !include_insecure_cipher_suites) {
+      issues.Add(
+          "cipher_suites",
+          fmt::format("invalid TLS cipher suite: \"{}\" is insecure; include_insecure_cipher_suites allows it", name));
+    }
+  }
   static const std::vector<std::string> kCurves = {"X25519", "P256", "P384", "P521"};
   for (auto& c : curve_preferences) {
     if (std::find(kCurves.begin(), kCurves.end(), c) == kCurves.end())
