@@ -227,7 +227,8 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
       if (h && last && h->kind == kData) {
         tail_items += h->items;
         done.push_back(h->sequence);
-        marks_.push_back(h->sequence);  // so that it is not found, and counted, again
+        marks_.push_back(h->sequence);                               // so that it is not found, and counted, again
+        next_sequence_ = std::max(next_sequence_, h->sequence + 1);  // the mark must not be one of a new record
       }
       tail += step;
       at += step;

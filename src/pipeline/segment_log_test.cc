@@ -320,6 +320,21 @@ TEST(SegmentLog, CountsWhatTheNewestSegmentLost) {
   }
 }
 
+// What is appended after a record that was cut short is there at the next start (found by the simulation, seed 169).
+TEST(SegmentLog, ARecordAfterOneThatWasBegunStays) {
+  Folder folder;
+  {
+    auto log = Open(folder);
+    ASSERT_TRUE(Append(*log, "whole") && Append(*log, "begun"));
+  }
+  std::filesystem::resize_file(folder.Segments()[0], std::filesystem::file_size(folder.Segments()[0]) - 1);
+  {
+    auto log = Open(folder);
+    ASSERT_TRUE(Append(*log, "after"));
+  }
+  EXPECT_EQ(TakeAll(*Open(folder)), (std::vector<std::string>{"whole", "after"}));
+}
+
 TEST(SegmentLog, AFullDiskRefusesAndLosesNothing) {
   for (int64_t room = 0; room < 470; room += 7) {
     Folder folder;

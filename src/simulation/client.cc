@@ -103,7 +103,9 @@ void Client::Answered(const RequestPtr& r, Result<net::ClientResponse> got) {
   }
   auto timer = std::make_shared<net::Timer>();
   *timer = loop_.AddTimer(wait + Duration(static_cast<int64_t>(run_.world.random().Below(50'000'000))),
-                          [this, r, timer] { Post(r); });
+                          [this, r, timer, alive = std::weak_ptr(alive_)] {
+                            if (!alive.expired()) Post(r);
+                          });
 }
 
 void Client::Took(const RequestPtr& r, uint64_t rejected) {

@@ -50,6 +50,7 @@ class Client {
   net::Timer timer_;
   size_t in_flight_ = 0;
   bool finishing_ = false, closing_ = false;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();  // for what waits to send again
 };
 
 }  // namespace naru::simulation

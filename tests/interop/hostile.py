@@ -143,8 +143,9 @@ def idle_connections():
         wait_until(lambda: a.stdout() or not a.alive(), 25, 0.1, f"10,000 connections; {a.tail()}")
         assert json.loads(a.stdout().splitlines()[0])["served"] == 10000, a.tail()
         served(t.witness(2), 20, 100)
+        # What an idle connection can do without goes back after some seconds.
+        wait_until(lambda: memory(t.child.pid, "VmRSS") <= 100, 12, 0.2, "100 MB at most")
         rss = memory(t.child.pid, "VmRSS")
-        assert rss <= 100, f"{rss:.1f} MB"
         print(f"        10,000 idle connections: {rss:.1f} MB")
 
 
