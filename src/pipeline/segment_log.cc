@@ -157,9 +157,15 @@ Status SegmentLog::Recover() {
   std::sort(numbers.begin(), numbers.end());
   if (!numbers.empty()) next_number_ = numbers.back() + 1;
   std::vector<uint64_t> done;
+  std::map<uint64_t, uint64_t> lost;  // items of damaged records, by sequence
   for (uint64_t number : numbers) {
     segments_[number].number = number;
-    if (auto s = Scan(number, number == numbers.back(), done); !s) return s;
+    if (auto s = Scan(number, number == numbers.back(), done, lost); !s) return s;
+  }
+  // A damaged copy of a record that was being moved is no loss, nor is a record that was done.
+  for (auto& [sequence, items] : lost) {
+    if (!records_.count(sequence) && std::find(done.begin(), done.end(), sequence) == done.end())
+      recovery_.damaged_items += items;
   }
   for (uint64_t sequence : done) records_.erase(sequence);
   for (auto& [sequence, r] : records_) {
@@ -179,7 +185,7 @@ Status SegmentLog::Recover() {
 
 // Finds the records of a segment. Where there should be one and is none, the next is looked for; the last segment may
 // end within a record that nobody was told is stored, and its bodies are checked, for a write may have been cut short.
-Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done) {
+Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done, std::map<uint64_t, uint64_t>& lost) {
   auto file = options_.files->OpenToRead(PathOf(number));
   if (!file) return tl::unexpected(file.error());
   auto size = (*file)->Size();
@@ -191,7 +197,8 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
   // Since the last whole record: a process that was killed leaves a record that was begun, and nobody was told that it
   // is stored. It stays in the file until the segment goes, and is met at every start until then. Before a whole record
   // it is a loss.
-  uint64_t tail = 0, tail_items = 0, damaged_items = 0;
+  uint64_t tail = 0;
+  std::map<uint64_t, uint64_t> begun;  // items, by sequence
   if (*size >= kFileHeader) {
     auto head = window.At(0, kFileHeader);
     if (!head) return tl::unexpected(head.error());
@@ -225,17 +232,15 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
       auto* next = static_cast<const uint8_t*>(memmem(begin + 1, bytes->size() - 1, &marker, sizeof marker));
       uint64_t step = next ? static_cast<uint64_t>(next - begin) : bytes->size() - sizeof marker + 1;
       if (h && last && h->kind == kData) {
-        tail_items += h->items;
-        done.push_back(h->sequence);
-        marks_.push_back(h->sequence);                               // so that it is not found, and counted, again
-        next_sequence_ = std::max(next_sequence_, h->sequence + 1);  // the mark must not be one of a new record
+        begun[h->sequence] = h->items;
+        next_sequence_ = std::max(next_sequence_, h->sequence + 1);  // nobody else gets its number
       }
       tail += step;
       at += step;
       continue;
     }
     damaged += std::exchange(tail, 0);
-    damaged_items += std::exchange(tail_items, 0);
+    lost.merge(std::exchange(begun, {}));
     next_sequence_ = std::max(next_sequence_, h->sequence + 1);
     if (h->kind == kData) {
       records_[h->sequence] = Record{number, at + kHeader, h->bytes, h->items, h->crc};
@@ -249,15 +254,11 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done)
   }
   tail += *size - std::min(at, *size);
   recovery_.damaged_bytes += damaged + tail;
-  recovery_.damaged_items += damaged_items;
-  auto log = [&](LogLevel level, std::string_view what, uint64_t n, uint64_t items) {
-    if (!n) return;
-    options_.log.Log(
-        level, what,
-        {{"file", PathOf(number)}, {"bytes", static_cast<int64_t>(n)}, {"dropped_items", static_cast<int64_t>(items)}});
+  auto log = [&](LogLevel level, std::string_view what, uint64_t n) {
+    if (n) options_.log.Log(level, what, {{"file", PathOf(number)}, {"bytes", static_cast<int64_t>(n)}});
   };
-  log(LogLevel::kWarn, "A segment of a stored queue ends in what was being written when the process ended", tail, 0);
-  log(LogLevel::kError, "A segment of a stored queue is damaged", damaged, damaged_items);
+  log(LogLevel::kWarn, "A segment of a stored queue ends in what was being written when the process ended", tail);
+  log(LogLevel::kError, "A segment of a stored queue is damaged", damaged);
   return {};
 }
 

@@ -112,7 +112,7 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   };
 
   Status Recover();
-  Status Scan(uint64_t number, bool last, std::vector<uint64_t>& done);
+  Status Scan(uint64_t number, bool last, std::vector<uint64_t>& done, std::map<uint64_t, uint64_t>& lost);
   void Schedule(std::unique_lock<std::mutex>& lock);
   void Work();
   Status Write(std::vector<Waiting>& group, const std::vector<uint64_t>& marks);
