@@ -53,8 +53,7 @@ std::pair<Slice, uint64_t> EncodeFamilies(const std::vector<Metrics::Family>& fa
       std::vector<otlp::Attr> attributes;
       for (auto& [k, v] : s.attributes) attributes.push_back({k, v});
       if (exponential != s.histogram.exponential) continue;  // made before a reload that changed the views
-      if (exponential) {
-        otlp::ExpHistogramPointData p;
+      auto fill = [&](auto& p) {                             // what both kinds of histogram have
         p.attributes = attributes;
         p.start = start;
         p.time = now;
@@ -64,6 +63,10 @@ std::pair<Slice, uint64_t> EncodeFamilies(const std::vector<Metrics::Family>& fa
         p.has_min = p.has_max = s.histogram.min <= s.histogram.max;
         p.min = s.histogram.min;
         p.max = s.histogram.max;
+      };
+      if (exponential) {
+        otlp::ExpHistogramPointData p;
+        fill(p);
         p.scale = s.histogram.scale;
         p.zero_count = s.histogram.zeros;
         p.positive = {s.histogram.offset, s.histogram.counts};
@@ -72,15 +75,7 @@ std::pair<Slice, uint64_t> EncodeFamilies(const std::vector<Metrics::Family>& fa
       }
       if (histogram) {
         otlp::HistogramPointData p;
-        p.attributes = attributes;
-        p.start = start;
-        p.time = now;
-        p.count = s.histogram.count;
-        p.has_sum = true;
-        p.sum = s.histogram.sum;
-        p.has_min = p.has_max = s.histogram.min <= s.histogram.max;
-        p.min = s.histogram.min;
-        p.max = s.histogram.max;
+        fill(p);
         p.bucket_counts = s.histogram.counts;
         p.bounds = s.histogram.bounds;
         b.Add(p);

@@ -269,7 +269,7 @@ TEST(SegmentLog, AFlippedByteAnywhereCostsOneRecord) {
     }
     uint64_t size = std::filesystem::file_size(folder.Segments()[0]);
     for (uint64_t at = 0; at < size; ++at) {
-      // Each time on a copy: what was found to be damaged stays so.
+      // Each time on a copy, for every start adds a segment.
       Folder copy;
       for (auto& segment : folder.Segments())
         std::filesystem::copy_file(segment,

@@ -70,9 +70,14 @@ class HealthCheckV2::Call final : public net::RequestHandler, public std::enable
   // Tells a watcher when the status is another one. Looked for in an interval: states also change with time alone.
   void Look() {
     if (!call_) return;
+    auto self = shared_from_this();  // sending may end the connection, and with it the last other owner
     int status = owner_.Serving(service_, loop_.clock()).value_or(kServiceUnknown);
     if (status != told_ && call_->SendGrpc(Response(status))) told_ = status;
-    if (call_) look_ = loop_.AddTimer(kLookInterval, [this] { Look(); });
+    if (call_) {
+      look_ = loop_.AddTimer(kLookInterval, [weak = weak_from_this()] {
+        if (auto self = weak.lock()) self->Look();
+      });
+    }
   }
   void Fail(Code code, std::string_view message) {
     if (call_) std::exchange(call_, nullptr)->RespondGrpc({code, message, {}}, Slice());
