@@ -2,88 +2,13 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstring>
 
-#include "wire/hash.h"
+#include "pipeline/segment_format.h"
 
 namespace naru::pipeline {
+
+using namespace segment;
 namespace {
-
-constexpr std::string_view kMagic = "naruseg1";
-constexpr size_t kFileHeader = 16;  // magic, number
-constexpr uint32_t kMarker = 0x4352a14eu;
-constexpr size_t kHeader = 40;
-constexpr uint32_t kData = 1, kMarks = 2;
-constexpr uint64_t kMarksARecord = 4096;
-constexpr const char* kSuffix = ".seg";
-
-// Little-endian, as every machine that naru runs on; the format says so.
-template <class T>
-void Put(uint8_t*& p, T v) {
-  std::memcpy(p, &v, sizeof v);
-  p += sizeof v;
-}
-template <class T>
-T Get(const uint8_t* p) {
-  T v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-std::string_view Text(const uint8_t* p, size_t n) {
-  return {reinterpret_cast<const char*>(p), n};
-}
-
-struct Header {
-  uint32_t kind = 0, crc = 0;
-  uint64_t bytes = 0, sequence = 0, items = 0;
-
-  void Write(uint8_t* out) const {
-    uint8_t* p = out;
-    Put(p, kMarker);
-    Put(p, kind);
-    Put(p, bytes);
-    Put(p, sequence);
-    Put(p, items);
-    Put(p, crc);
-    Put(p, wire::Crc32c(Text(out, kHeader - 4)));
-  }
-  static std::optional<Header> Parse(const uint8_t* p) {
-    if (Get<uint32_t>(p) != kMarker || Get<uint32_t>(p + kHeader - 4) != wire::Crc32c(Text(p, kHeader - 4))) return {};
-    Header h;
-    h.kind = Get<uint32_t>(p + 4);
-    h.bytes = Get<uint64_t>(p + 8);
-    h.sequence = Get<uint64_t>(p + 16);
-    h.items = Get<uint64_t>(p + 24);
-    h.crc = Get<uint32_t>(p + 32);
-    if ((h.kind != kData && h.kind != kMarks) || h.bytes > SegmentLog::kMaxRecord) return {};
-    return h;
-  }
-};
-
-// Reads a file through a window, forwards.
-class Window {
- public:
-  explicit Window(File& file) : file_(file), buffer_(Buffer::Allocate(kSize)) {}
-  /// At least `n` (at most kSize) bytes from `offset`, fewer at the end of the file.
-  Result<std::span<const uint8_t>> At(uint64_t offset, size_t n) {
-    if (offset < start_ || offset + n > start_ + size_) {
-      start_ = offset;
-      size_ = 0;
-      auto got = file_.ReadAt(offset, {buffer_->data(), kSize});
-      if (!got) return tl::unexpected(got.error());
-      size_ = *got;
-    }
-    size_t skip = std::min<size_t>(static_cast<size_t>(offset - start_), size_);
-    return std::span<const uint8_t>(buffer_->data() + skip, size_ - skip);
-  }
-  static constexpr size_t kSize = 128 << 10;
-
- private:
-  File& file_;
-  BufferRef buffer_;
-  uint64_t start_ = 0;
-  size_t size_ = 0;
-};
 
 // The logs of this process by file system and folder: a configuration that is read again opens a queue before the one
 // that it replaces has let go of it.
@@ -137,129 +62,6 @@ Result<std::shared_ptr<SegmentLog>> SegmentLog::Open(const std::string& folder, 
   }
   if (auto s = log->Recover(); !s) return tl::unexpected(s.error());
   return log;
-}
-
-Status SegmentLog::Recover() {
-  auto names = options_.files->List(folder_);
-  if (!names) return tl::unexpected(names.error());
-  std::vector<uint64_t> numbers;
-  for (auto& name : *names) {
-    if (name.size() != 16 + 4 || name.substr(16) != kSuffix) continue;
-    uint64_t number = 0;
-    bool hex = true;
-    for (char c : name.substr(0, 16)) {
-      int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-      hex = hex && digit >= 0;
-      number = number << 4 | static_cast<uint64_t>(digit & 15);
-    }
-    if (hex && number != UINT64_MAX) numbers.push_back(number);  // one has to follow
-  }
-  std::sort(numbers.begin(), numbers.end());
-  if (!numbers.empty()) next_number_ = numbers.back() + 1;
-  std::vector<uint64_t> done;
-  std::map<uint64_t, uint64_t> lost;  // items of damaged records, by sequence
-  for (uint64_t number : numbers) {
-    segments_[number].number = number;
-    if (auto s = Scan(number, number == numbers.back(), done, lost); !s) return s;
-  }
-  // A damaged copy of a record that was being moved is no loss, nor is a record that was done.
-  for (auto& [sequence, items] : lost) {
-    if (!records_.count(sequence) && std::find(done.begin(), done.end(), sequence) == done.end())
-      recovery_.damaged_items += items;
-  }
-  for (uint64_t sequence : done) records_.erase(sequence);
-  for (auto& [sequence, r] : records_) {
-    ++segments_[r.segment].live;
-    free_.push_back(sequence);
-    ++size_.records;
-    size_.items += r.items;
-    size_.bytes += r.bytes;
-  }
-  recovery_.records = size_.records;
-  recovery_.items = size_.items;
-  recovery_.bytes = size_.bytes;
-  for (auto& [number, segment] : segments_) disk_bytes_ += segment.size;
-  Reclaim();
-  return {};
-}
-
-// Finds the records of a segment. Where there should be one and is none, the next is looked for; the last segment may
-// end within a record that nobody was told is stored, and its bodies are checked, for a write may have been cut short.
-Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done, std::map<uint64_t, uint64_t>& lost) {
-  auto file = options_.files->OpenToRead(PathOf(number));
-  if (!file) return tl::unexpected(file.error());
-  auto size = (*file)->Size();
-  if (!size) return tl::unexpected(size.error());
-  Segment& segment = segments_[number];
-  segment.size = *size;
-  Window window(**file);
-  uint64_t at = kFileHeader, damaged = 0;
-  // Since the last whole record: a process that was killed leaves a record that was begun, and nobody was told that it
-  // is stored. It stays in the file until the segment goes, and is met at every start until then. Before a whole record
-  // it is a loss.
-  uint64_t tail = 0;
-  std::map<uint64_t, uint64_t> begun;  // items, by sequence
-  if (*size >= kFileHeader) {
-    auto head = window.At(0, kFileHeader);
-    if (!head) return tl::unexpected(head.error());
-    if (Text(head->data(), kMagic.size()) != kMagic) damaged += kFileHeader;
-  }
-  std::vector<uint8_t> body;
-  while (at + kHeader <= *size) {
-    auto bytes = window.At(at, kHeader);
-    if (!bytes) return tl::unexpected(bytes.error());
-    if (bytes->size() < kHeader) break;
-    auto h = Header::Parse(bytes->data());
-    bool whole = h && h->bytes <= *size - at - kHeader;
-    if (whole && (last || h->kind == kMarks)) {
-      uint32_t crc = 0;
-      body.clear();
-      for (uint64_t i = 0; i < h->bytes;) {
-        auto piece = window.At(at + kHeader + i, 1);
-        if (!piece) return tl::unexpected(piece.error());
-        auto n = std::min<uint64_t>(piece->size(), h->bytes - i);
-        if (n == 0) break;
-        crc = wire::Crc32c(Text(piece->data(), n), crc);
-        if (h->kind == kMarks) body.insert(body.end(), piece->begin(), piece->begin() + static_cast<ptrdiff_t>(n));
-        i += n;
-      }
-      whole = crc == h->crc;
-    }
-    if (!whole) {
-      // What no record holds is skipped up to the next marker.
-      const uint8_t* begin = bytes->data();
-      uint32_t marker = kMarker;
-      auto* next = static_cast<const uint8_t*>(memmem(begin + 1, bytes->size() - 1, &marker, sizeof marker));
-      uint64_t step = next ? static_cast<uint64_t>(next - begin) : bytes->size() - sizeof marker + 1;
-      if (h && last && h->kind == kData) {
-        begun[h->sequence] = h->items;
-        next_sequence_ = std::max(next_sequence_, h->sequence + 1);  // nobody else gets its number
-      }
-      tail += step;
-      at += step;
-      continue;
-    }
-    damaged += std::exchange(tail, 0);
-    lost.merge(std::exchange(begun, {}));
-    next_sequence_ = std::max(next_sequence_, h->sequence + 1);
-    if (h->kind == kData) {
-      records_[h->sequence] = Record{number, at + kHeader, h->bytes, h->items, h->crc};
-    } else {
-      for (size_t i = 0; i + 8 <= body.size(); i += 8) {
-        done.push_back(Get<uint64_t>(body.data() + i));
-        next_sequence_ = std::max(next_sequence_, done.back() + 1);
-      }
-    }
-    at += kHeader + h->bytes;
-  }
-  tail += *size - std::min(at, *size);
-  recovery_.damaged_bytes += damaged + tail;
-  auto log = [&](LogLevel level, std::string_view what, uint64_t n) {
-    if (n) options_.log.Log(level, what, {{"file", PathOf(number)}, {"bytes", static_cast<int64_t>(n)}});
-  };
-  log(LogLevel::kWarn, "A segment of a stored queue ends in what was being written when the process ended", tail);
-  log(LogLevel::kError, "A segment of a stored queue is damaged", damaged);
-  return {};
 }
 
 void SegmentLog::Append(std::vector<Slice> body, uint64_t items, bool take, Appended done) {
@@ -419,10 +221,16 @@ Status SegmentLog::Roll() {
   uint64_t number = next_number_++;
   auto file = options_.files->Create(PathOf(number));
   if (!file) return tl::unexpected(file.error());
-  uint8_t head[kFileHeader];
-  std::memcpy(head, kMagic.data(), kMagic.size());
-  std::memcpy(head + kMagic.size(), &number, sizeof number);
-  iovec v{head, sizeof head};
+  FileHead next{number};
+  {
+    std::lock_guard lock(mutex_);
+    if (!segments_.empty()) {
+      next.previous = segments_.rbegin()->second.number;
+      next.previous_size = segments_.rbegin()->second.data_end;
+    }
+  }
+  auto head = next.Encode();
+  iovec v{head.data(), head.size()};
   Status s = (*file)->WriteAt(0, {&v, 1});
   if (s && options_.fsync) s = options_.files->SyncFolder(folder_);
   if (!s) {
@@ -437,9 +245,9 @@ Status SegmentLog::Roll() {
   }
   Segment& segment = segments_[number];
   segment.number = number;
-  segment.size = kFileHeader;
+  segment.size = FileHead::kSize;
   segment.file = std::move(*file);
-  disk_bytes_ += kFileHeader;
+  disk_bytes_ += FileHead::kSize;
   roll_ = false;
   return {};
 }
@@ -500,6 +308,7 @@ Status SegmentLog::Write(std::vector<Waiting>& group, const std::vector<uint64_t
   std::lock_guard lock(mutex_);
   disk_bytes_ += at - begin;
   segments_[number].size = at;
+  if (!group.empty()) segments_[number].data_end = at;
   return {};
 }
 

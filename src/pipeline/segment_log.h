@@ -46,6 +46,8 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
     uint64_t records = 0, items = 0, bytes = 0;
     uint64_t damaged_bytes = 0;  // skipped, because no record was to be found there
     uint64_t damaged_items = 0;  // of skipped records whose header could be read
+    uint64_t missing_bytes = 0;  // that segments had when the next one was begun, and that are not there
+    uint64_t unreadable = 0;     // segments left alone because the disk does not read them
   };
 
   /// Opens the log of a folder, which must be there, and locks it against other processes; within this one everybody
@@ -94,9 +96,11 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   struct Segment {
     uint64_t number = 0;
     uint64_t size = 0;
-    uint64_t live = 0;           // records in it that are not done
-    bool immovable = false;      // a live record of it is damaged, or the disk fails
-    std::shared_ptr<File> file;  // of the segment that is being written
+    uint64_t data_end = 0;                     // end of its last data record
+    uint64_t live = 0;                         // records in it that are not done
+    uint64_t previous = 0, previous_size = 0;  // as it was when this one was begun; of segments that Recover found
+    bool immovable = false;                    // a live record of it is damaged, or the disk fails
+    std::shared_ptr<File> file;                // of the segment that is being written
   };
   struct Record {
     uint64_t segment = 0, offset = 0;  // of the body
@@ -112,6 +116,7 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   };
 
   Status Recover();
+  void CheckChain(const std::vector<uint64_t>& numbers);
   Status Scan(uint64_t number, bool last, std::vector<uint64_t>& done, std::map<uint64_t, uint64_t>& lost);
   void Schedule(std::unique_lock<std::mutex>& lock);
   void Work();

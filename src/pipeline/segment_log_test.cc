@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <set>
 #include <thread>
@@ -44,8 +45,10 @@ class FaultyFiles final : public Files {
  public:
   int64_t writes_left = INT64_MAX;  // bytes until the disk is full
   bool sync_fails = false, remove_fails = false;
+  std::string unreadable;  // path of a file
 
   Result<std::unique_ptr<File>> OpenToRead(const std::string& path) override {
+    if (path == unreadable) return Unavailable("open {}: Input/output error", path);
     return Files::System().OpenToRead(path);
   }
   Result<std::unique_ptr<File>> Create(const std::string& path) override {
@@ -461,6 +464,109 @@ TEST(SegmentLog, ARecordThatWasBegunIsNoDamage) {
       ASSERT_TRUE(Append(*log, "newer"));
     }
   }
+}
+
+// A queue of three segments with two records each; what went with each segment is known by its records.
+struct ThreeSegments {
+  Folder folder;
+  std::vector<std::string> segments;
+  ThreeSegments() {
+    auto options = Inline();
+    options.segment_bytes = 130;  // head, and two records of 50 bytes
+    auto log = Open(folder, options);
+    for (int i = 0; i < 6; ++i) EXPECT_TRUE(Append(*log, fmt::format("record {:03}", i), 3));
+    segments = folder.Segments();
+    EXPECT_EQ(segments.size(), 3u);
+  }
+};
+
+TEST(SegmentLog, NoticesASegmentThatWasCutOrRemoved) {
+  struct Case {
+    const char* what;
+    std::function<void(const std::string&)> damage;
+    uint64_t missing;
+    std::vector<std::string> left;
+  };
+  const Case cases[] = {
+      {"cut between records",
+       [](auto& p) { std::filesystem::resize_file(p, 40 + 50); },
+       50,
+       {"record 000", "record 001", "record 002", "record 004", "record 005"}},
+      {"emptied",
+       [](auto& p) { std::filesystem::resize_file(p, 0); },
+       140,
+       {"record 000", "record 001", "record 004", "record 005"}},
+      {"removed",
+       [](auto& p) { std::filesystem::remove(p); },
+       140,
+       {"record 000", "record 001", "record 004", "record 005"}},
+      {"untouched",
+       [](auto&) {},
+       0,
+       {"record 000", "record 001", "record 002", "record 003", "record 004", "record 005"}},
+  };
+  for (auto& c : cases) {
+    ThreeSegments q;
+    c.damage(q.segments[1]);
+    auto log = Open(q.folder);
+    EXPECT_EQ(log->TakeRecovery().missing_bytes, c.missing) << c.what;
+    EXPECT_EQ(TakeAll(*log), c.left) << c.what;
+  }
+}
+
+TEST(SegmentLog, ASegmentThatIsDoneIsNotMissed) {
+  ThreeSegments q;
+  {
+    auto log = Open(q.folder);
+    for (int i = 0; i < 4; ++i) log->Done(log->Take()->sequence);
+  }
+  EXPECT_EQ(q.folder.Segments().size(), 2u);  // the third of before, and that of the marks
+  EXPECT_EQ(Open(q.folder)->TakeRecovery().missing_bytes, 0u);
+}
+
+TEST(SegmentLog, ASegmentThatCannotBeReadHoldsUpNothing) {
+  ThreeSegments q;
+  FaultyFiles files;
+  auto options = Inline();
+  options.files = &files;
+  for (size_t bad : {0, 1, 2}) {
+    files.unreadable = q.segments[bad];
+    std::vector<std::string> want;
+    for (size_t i = 0; i < 6; ++i) {
+      if (i / 2 != bad) want.push_back(fmt::format("record {:03}", i));
+    }
+    auto log = Open(q.folder, options);
+    auto found = log->TakeRecovery();
+    EXPECT_EQ(found.unreadable, 1u);
+    EXPECT_EQ(found.missing_bytes, 0u);
+    EXPECT_EQ(TakeAll(*log), want);
+  }
+  // What is appended meanwhile takes no number of those that come back.
+  {
+    auto log = Open(q.folder, options);
+    ASSERT_TRUE(Append(*log, "meanwhile"));
+  }
+  files.unreadable.clear();
+  EXPECT_EQ(Open(q.folder, options)->TakeRecovery().records, 7u);
+}
+
+TEST(SegmentLog, ReadsSegmentsOfTheFirstFormat) {
+  Folder folder;
+  {
+    auto log = Open(folder);
+    ASSERT_TRUE(Append(*log, "one"));
+    ASSERT_TRUE(Append(*log, "two"));
+  }
+  std::string path = folder.Segments()[0], bytes;
+  {
+    std::ifstream in(path, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  std::string old = "naruseg1" + bytes.substr(8, 8) + bytes.substr(40);
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << old;
+  auto log = Open(folder);
+  EXPECT_EQ(log->TakeRecovery().damaged_bytes, 0u);
+  EXPECT_EQ(TakeAll(*log), (std::vector<std::string>{"one", "two"}));
 }
 
 TEST(SegmentLog, ASegmentThatNoneCanFollowIsNotOurs) {

@@ -58,7 +58,7 @@ namespace {
 // Ranges of the records of a segment (docs/formats/segment-log.md); what comes after the last one that is whole is a
 // range as well.
 std::vector<std::pair<size_t, size_t>> RecordsOf(std::string_view bytes) {
-  constexpr size_t kFileHeader = 16, kHeader = 40;
+  constexpr size_t kFileHeader = 40, kHeader = 40;
   constexpr uint32_t kMarker = 0x4352a14eu;
   std::vector<std::pair<size_t, size_t>> out;
   size_t at = std::min(kFileHeader, bytes.size());

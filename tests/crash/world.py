@@ -258,7 +258,7 @@ service:
 
 def records(segment):
     """[(offset of the header, offset of the end, kind, numbers)] of a whole segment file, as docs/formats/segment-log.md has it."""
-    data, at, out = Path(segment).read_bytes(), 16, []
+    data, at, out = Path(segment).read_bytes(), 40, []
     while at + 40 <= len(data):
         marker, kind, size = struct.unpack_from("<IIQ", data, at)
         assert marker == 0x4352A14E, f"{segment} has no record at {at}"
