@@ -151,10 +151,13 @@ void Service::Reload() {
   }
   for (auto& n : (*plan)->notices) log_.Warn(n);
   busy_ = true;
+  // A port whose receiver is replaced is not closed in between: who connects meanwhile waits for the new one.
+  world_.KeepListeners(true);
   auto before = plan_;
   plan_ = *plan;
   Adopt(std::make_unique<Graph>(*this, log_), nullptr, [this, before, telemetry](Status s) {
     auto settle = [this] {
+      world_.KeepListeners(false);
       busy_ = false;
       if (stopping_) return Drain();
       graph_->NotifyReady(true);
@@ -179,6 +182,7 @@ void Service::Reload() {
     Adopt(std::make_unique<Graph>(*this, log_), abandoned.get(), [this, abandoned, settle](Status again) {
       if (again) return settle();
       result_ = again;
+      world_.KeepListeners(false);
       busy_ = false;
       stopping_ ? Drain() : Stop();
     });

@@ -70,8 +70,65 @@ class Source {
 };
 
 class EpollLoop;
+
+// Sockets of listeners that went while KeepListeners was on, by the address that was asked for. Loop 0's thread.
+class KeptListeners {
+ public:
+  ~KeptListeners() { Keep(false); }
+  void Keep(bool on) {
+    on_ = on;
+    while (!on && !sockets_.empty()) Close(sockets_.begin());
+  }
+  /// True when the socket is taken over.
+  bool Put(const Address& asked, int fd) {
+    bool named = asked.kind == Address::Kind::kUnix || asked.port != 0;
+    if (!on_ || !named) return false;
+    sockets_.emplace(asked.ToString(), Kept{asked, fd});
+    return true;
+  }
+  /// The socket that listens there, or -1.
+  int Take(const Address& asked) {
+    auto it = sockets_.find(asked.ToString());
+    if (it == sockets_.end()) return -1;
+    int fd = it->second.fd;
+    sockets_.erase(it);
+    return fd;
+  }
+  /// Closes those that could stand in the way of another address with this port (all interfaces instead of one). True
+  /// when there were any.
+  bool MakeRoom(uint16_t port) {
+    bool any = false;
+    for (auto it = sockets_.begin(); it != sockets_.end();) {
+      auto next = std::next(it);
+      if (it->second.asked.kind != Address::Kind::kUnix && it->second.asked.port == port) {
+        Close(it);
+        any = true;
+      }
+      it = next;
+    }
+    return any;
+  }
+  static void RemoveFile(const Address& a) {
+    if (a.kind == Address::Kind::kUnix && !a.host.empty() && a.host[0] != '@') unlink(a.host.c_str());
+  }
+
+ private:
+  struct Kept {
+    Address asked;
+    int fd;
+  };
+  void Close(std::map<std::string, Kept>::iterator it) {
+    close(it->second.fd);
+    RemoveFile(it->second.asked);
+    sockets_.erase(it);
+  }
+  bool on_ = false;
+  std::map<std::string, Kept> sockets_;
+};
+
 struct Peers {
   std::vector<EpollLoop*> loops;
+  KeptListeners kept;
 };
 
 class EpollLoop final : public Loop {
@@ -365,18 +422,20 @@ Address LocalOf(int fd) {
 
 class SocketListener final : public Listener, public Source {
  public:
-  SocketListener(EpollLoop& loop, int fd, Address local, std::function<void(Loop&, std::unique_ptr<Stream>)> on_accept)
+  SocketListener(EpollLoop& loop, int fd, Address asked, Address local,
+                 std::function<void(Loop&, std::unique_ptr<Stream>)> on_accept)
       : loop_(loop),
         fd_(fd),
+        asked_(std::move(asked)),
         local_(std::move(local)),
         on_accept_(std::make_shared<std::function<void(Loop&, std::unique_ptr<Stream>)>>(std::move(on_accept))) {
     loop_.Register(fd_, this, EPOLLIN);
   }
   ~SocketListener() override {
     loop_.Unregister(fd_, this);
+    if (loop_.index() == 0 && loop_.peers().kept.Put(asked_, fd_)) return;
     close(fd_);
-    if (local_.kind == Address::Kind::kUnix && !local_.host.empty() && local_.host[0] != '@')
-      unlink(local_.host.c_str());
+    KeptListeners::RemoveFile(asked_);
   }
   const Address& local() const override { return local_; }
   void Pause(bool on) override {
@@ -429,7 +488,7 @@ class SocketListener final : public Listener, public Source {
 
   EpollLoop& loop_;
   int fd_;
-  Address local_;
+  Address asked_, local_;
   std::shared_ptr<std::function<void(Loop&, std::unique_ptr<Stream>)>> on_accept_;
   bool paused_ = false, warned_ = false;
   Timer retry_;
@@ -522,6 +581,15 @@ Result<std::unique_ptr<Listener>> EpollLoop::Listen(const Address& address, cons
   socklen_t n = 0;
   int family = ToSockaddr(address, s, n);
   if (family < 0) return fail("address", EINVAL);
+  auto listening = [&](int fd) {
+    Address local = address.kind == Address::Kind::kUnix ? address : LocalOf(fd);
+    return std::unique_ptr<Listener>(
+        std::make_unique<SocketListener>(*this, fd, address, std::move(local), std::move(on_accept)));
+  };
+  KeptListeners& kept = peers_.kept;
+  if (index_ == 0) {
+    if (int fd = kept.Take(address); fd >= 0) return listening(fd);
+  }
   RemoveStale(address, s, n);
   int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return fail("socket", errno);
@@ -529,20 +597,20 @@ Result<std::unique_ptr<Listener>> EpollLoop::Listen(const Address& address, cons
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (options.reuse_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
   if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-  if (bind(fd, reinterpret_cast<sockaddr*>(&s), n) < 0) {
+  auto bind_socket = [&] { return bind(fd, reinterpret_cast<sockaddr*>(&s), n) == 0; };
+  bool bound = bind_socket();
+  if (!bound && errno == EADDRINUSE && index_ == 0 && kept.MakeRoom(address.port)) bound = bind_socket();
+  if (!bound) {
     int error = errno;
     close(fd);
     return fail("bind", error);
   }
-  if (address.kind == Address::Kind::kUnix && !address.host.empty() && address.host[0] != '@')
-    chmod(address.host.c_str(), options.unix_mode);
   if (listen(fd, options.backlog) < 0) {
     int error = errno;
     close(fd);
     return fail("listen", error);
   }
-  Address local = address.kind == Address::Kind::kUnix ? address : LocalOf(fd);
-  return std::unique_ptr<Listener>(std::make_unique<SocketListener>(*this, fd, std::move(local), std::move(on_accept)));
+  return listening(fd);
 }
 
 std::unique_ptr<Connecting> EpollLoop::Connect(const Address& address, Duration timeout,
@@ -590,6 +658,10 @@ void EpollWorld::Run() {
   pthread_attr_destroy(&attr);
   impl_->loops[0]->Run();
   for (auto t : threads) pthread_join(t, nullptr);
+}
+
+void EpollWorld::KeepListeners(bool on) {
+  impl_->peers.kept.Keep(on);
 }
 
 void EpollWorld::Stop() {

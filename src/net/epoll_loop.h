@@ -23,6 +23,9 @@ class EpollWorld {
   const std::vector<Loop*>& loops() const;
   /// Runs all loops until Stop(). Call once.
   void Run();
+  /// While on, a listener of loop 0 that is destroyed leaves its socket open, and the next Listen for the same address
+  /// takes it over: nobody who connects in between is refused. Off closes what was not taken. On loop 0, or before Run.
+  void KeepListeners(bool on);
   /// Makes Run() return. Any thread, any time.
   void Stop();
 

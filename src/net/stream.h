@@ -85,8 +85,6 @@ class Stream {
 struct ListenOptions {
   int backlog = 1024;
   bool reuse_port = false;
-  /// Mode of a unix socket's file; the file is removed before (if nobody listens on it) and after.
-  unsigned unix_mode = 0666;
 };
 
 /// A listening socket; destroying it closes it. On the loop that made it.
