@@ -468,6 +468,12 @@ void Graph::Replace(Graph* previous, Graph* abandoned, MonoTime deadline, std::f
   StopOneByOne(first, 0, deadline, [this, last, deadline, done = std::move(done)]() mutable {
     Status started = StartNew();
     if (!started) return done(std::move(started));
+    for (auto& r : *last) {
+      auto heir = r->kind == Kind::kExporter ? exporters_.find(r->id + "|" + r->signal) : exporters_.end();
+      if (heir != exporters_.end() && r->started)
+        static_cast<pipeline::Exporter&>(*r->component)
+            .SetSuccessor(static_cast<pipeline::Exporter&>(*heir->second->component));
+    }
     // A call that began before the receivers were pointed here may still be inside the old pipelines: one turn of every
     // loop and it is not.
     host_.ForEachLoop([](net::Loop&) {},

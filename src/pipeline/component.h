@@ -131,7 +131,12 @@ struct ProcessorContext : Context {
 };
 
 /// One instance a signal. Consume resolves the batch's tokens.
-class Exporter : public Component, public Consumer {};
+class Exporter : public Component, public Consumer {
+ public:
+  /// At a reload, before Shutdown: `successor`, of the same id and signal and already started, takes this one's place.
+  /// What waits here may be handed to it instead of being sent until the deadline; it outlives this one's shutdown.
+  virtual void SetSuccessor(Exporter& successor) { (void)successor; }
+};
 struct ExporterContext : Context {
   Signal signal{};
 };

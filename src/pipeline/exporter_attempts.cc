@@ -49,7 +49,7 @@ void Shared::Attempted(const RequestPtr& r, SendResult result) {
   bool late;
   {
     std::lock_guard lock(mutex);
-    late = expired || (closing && r->group && result.error.retryable);
+    late = expired || (closing && (r->group || successor) && result.error.retryable);
   }
   if (late) return GiveUp(r, result.error, "shutdown");
   if (result.error.retryable) return Retry(r, result.error);
@@ -116,6 +116,11 @@ void Shared::GiveUp(const RequestPtr& r, const Error& error, std::string_view re
   if (r->group && reason == "shutdown") {
     context.host->ledger().Post({{held_flight, -n}, {held_queue, n}});
     Keep(r);
+    return Finished(r);
+  }
+  if (successor && reason == "shutdown") {
+    context.host->ledger().Post({{held_flight, -n}, {held_queue, n}});
+    successor->TakeOver(std::move(r->batch));
     return Finished(r);
   }
   // What nobody upstream waits for is dropped here; where somebody does (no queue, wait_for_result), a retryable

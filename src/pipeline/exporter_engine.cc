@@ -66,6 +66,22 @@ void Shared::Consume(Batch&& batch) {
   Admit(std::move(batch), cost);
 }
 
+void ExporterEngine::SetSuccessor(Exporter& successor) {
+  auto* engine = dynamic_cast<ExporterEngine*>(&successor);
+  if (!engine || shared_->log) return;
+  std::lock_guard lock(shared_->mutex);
+  shared_->successor = engine->shared_;
+}
+
+void Shared::TakeOver(Batch&& batch) {
+  uint64_t cost = Cost(batch);
+  {
+    std::lock_guard lock(mutex);
+    size += cost;
+  }
+  Admit(std::move(batch), cost);
+}
+
 // Room was reserved. Without the mutex: resolving tokens runs the receivers' code.
 void Shared::Admit(Batch&& batch, uint64_t cost) {
   if (log) return Store(std::move(batch), cost);
@@ -229,7 +245,7 @@ void Shared::Finished(const RequestPtr& r) {
     --in_flight;
     size -= std::min(size, r->cost);
     uint64_t used = Used();
-    size_metric->Set(static_cast<int64_t>(used));
+    if (!successor) size_metric->Set(static_cast<int64_t>(used));
     while (!blocked.empty()) {
       uint64_t cost = Cost(blocked.front());
       if (used > 0 && used + cost > static_cast<uint64_t>(options.queue->queue_size)) break;
@@ -290,10 +306,15 @@ void ExporterEngine::Shutdown(MonoTime deadline, std::function<void()> done) {
   auto s = shared_;
   std::vector<RequestPtr> start;
   std::vector<std::pair<Batch, uint64_t>> admitted;
+  std::vector<Batch> handed_on;
   {
     std::lock_guard lock(s->mutex);
     s->closing = true;
     s->drained = std::move(done);
+    if (s->successor) {
+      for (auto& b : s->blocked) handed_on.push_back(std::move(b));
+      s->blocked.clear();
+    }
     // Senders that wait for room are let in: what was offered before the shutdown is still served.
     for (auto& b : s->blocked) {
       uint64_t cost = s->Cost(b);
@@ -313,7 +334,20 @@ void ExporterEngine::Shutdown(MonoTime deadline, std::function<void()> done) {
   {
     std::lock_guard lock(s->mutex);
     s->FlushAll(start);
+    if (s->successor) {
+      // In the order in which they came: what was ready, what the flush made ready, what waited for room.
+      std::vector<Batch> waiting;
+      for (auto& r : s->ready) waiting.push_back(std::move(r->batch));
+      for (auto& r : start) waiting.push_back(std::move(r->batch));
+      s->ready.clear();
+      s->in_flight -= static_cast<int64_t>(start.size());
+      start.clear();
+      handed_on.insert(handed_on.begin(), std::make_move_iterator(waiting.begin()),
+                       std::make_move_iterator(waiting.end()));
+    }
   }
+  for (auto& b : handed_on) s->successor->TakeOver(std::move(b));
+  if (s->successor) return s->EndRetries([s] { s->CheckDrained(); });
   s->Begin(start);
   s->CheckDrained();
 }

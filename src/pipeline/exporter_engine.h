@@ -45,6 +45,8 @@ class ExporterEngine final : public Exporter {
   Status Start(Host& host) override;
   void Shutdown(MonoTime deadline, std::function<void()> done) override;
   void Consume(Batch&& batch) override;
+  /// What a queue in memory holds, and what fails once more, goes to it. A queue on disk is found by it there.
+  void SetSuccessor(Exporter& successor) override;
 
   struct Shared;
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/call_metrics.h"
 #include "pipeline/exporter_engine.h"
 #include "pipeline/segment_log.h"
 
@@ -69,10 +70,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
     size_metric = m.GetSum({"otelcol_exporter_queue_size", "Current size of the retry queue (in batches).", "{batches}",
                             Metrics::Kind::kGauge, MetricLevel::kBasic},
                            a);
-    flight_metric =
-        m.GetSum({"otelcol_exporter_in_flight_requests", "Requests being sent now, or waiting to be sent again.",
-                  "{requests}", Metrics::Kind::kUpDown, MetricLevel::kBasic},
-                 a);
+    flight_metric = InFlightRequests(m, context.id, context.signal);
     send_size = m.GetHistogram({"otelcol_exporter_queue_batch_send_size", "Number of items in each request.", "{units}",
                                 Metrics::Kind::kHistogram, MetricLevel::kDetailed},
                                {{"exporter", context.id}}, BatchItemBounds());
@@ -104,6 +102,8 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   uint64_t Used() const;
   void Consume(Batch&& batch);
   void Admit(Batch&& batch, uint64_t cost);
+  /// From the exporter that this one succeeds: counted as held in the queue already, and taken whatever the room.
+  void TakeOver(Batch&& batch);
   void Store(Batch&& batch, uint64_t cost);
   void Stored(Batch& batch, bool direct, Result<uint64_t> sequence);
   void Pump();
@@ -168,6 +168,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   uint64_t size = 0;          // by the sizer, of everything that is not finished
   int64_t in_flight = 0;
   bool closing = false, expired = false;
+  std::shared_ptr<Shared> successor;  // after a reload, of a queue in memory; set on the control loop before Shutdown
   std::function<void()> drained;
   std::vector<std::weak_ptr<Request>> retrying;
   net::Timer deadline;
