@@ -1,5 +1,8 @@
 #include "exporters/otlp_http/http_sender.h"
 
+#include <map>
+#include <optional>
+
 #include "net/http_client.h"
 #include "otlp/json.h"
 #include "pipeline/call_metrics.h"
@@ -19,6 +22,7 @@ class HttpSender final : public pipeline::Sender {
       : config_(c),
         signal_(context.signal),
         loop_(loop),
+        host_(*context.host),
         auth_(pipeline::FindClientAuth(*context.host, c.client.auth)),
         tracer_(context.host->tracer()),
         metrics_(context.host->metrics()) {
@@ -29,7 +33,6 @@ class HttpSender final : public pipeline::Sender {
       return;
     }
     url_parts_ = *url;
-    path_ = url->path;
     url_ = fmt::format("{}://{}{}", url->scheme, url->Authority(), url->path);
     headers_.emplace_back("content-type", c.encoding == "json" ? "application/json" : "application/x-protobuf");
     for (auto& [k, v] : c.client.headers.entries) {
@@ -45,12 +48,30 @@ class HttpSender final : public pipeline::Sender {
 
   void Send(const Batch& batch, std::function<void(SendResult)> done) override {
     if (!client_) return done(SendResult::Failed(broken_));
+    Send(batch, Target{client_.get(), url_parts_}, 0, std::move(done));
+  }
+
+ private:
+  using Answer = Result<net::ClientResponse>;
+  struct Target {
+    net::HttpClient* client;
+    net::Url url;
+  };
+
+  void Send(const Batch& batch, const Target& to, int hops, std::function<void(SendResult)> done) {
     net::ClientRequest r;
-    r.path = path_;
+    r.path = to.url.path;
     r.timeout = config_.client.timeout;
     r.headers = headers_;
-    if (auth_) {
+    bool elsewhere = to.url.host != url_parts_.host;
+    if (auth_ && !elsewhere) {
       for (auto& h : auth_->Headers(batch.client().get())) r.headers.push_back(std::move(h));
+    }
+    // As in Go, another host is not told what was meant for this one.
+    if (elsewhere) {
+      std::erase_if(r.headers, [](auto& h) {
+        return h.first == "authorization" || h.first == "cookie" || h.first == "www-authenticate" || h.first == "host";
+      });
     }
     if (tracer_.propagates() && batch.client()) tracer_.Inject(batch.client()->span, r.headers);
     for (auto& p : batch.parts()) r.body.push_back(p.bytes);
@@ -67,22 +88,47 @@ class HttpSender final : public pipeline::Sender {
       r.body = {std::move(*packed)};
       r.headers.emplace_back("content-encoding", std::string(wire::HttpName(codec_)));
     }
-    if (!metrics_.detailed()) {
-      client_->Send(std::move(r),
-                    [this, done = std::move(done)](Result<net::ClientResponse> got) { done(Judge(std::move(got))); });
-      return;
-    }
+    auto finish = [this, &batch, to, hops, done = std::move(done)](Answer got) {
+      auto next = Redirect(got, to.url, hops);
+      if (!next) return done(SendResult::Failed(next.error()));
+      if (*next) return Send(batch, **next, hops + 1, done);
+      done(Judge(std::move(got)));
+    };
+    if (!metrics_.detailed()) return to.client->Send(std::move(r), std::move(finish));
     uint64_t bytes = 0;
     for (auto& s : r.body) bytes += s.size();
-    client_->Send(std::move(r),
-                  [this, bytes, begun = loop_.Now(), done = std::move(done)](Result<net::ClientResponse> got) {
-                    Measure(got, bytes, loop_.Now() - begun);
-                    done(Judge(std::move(got)));
-                  });
+    to.client->Send(std::move(r), [this, bytes, begun = loop_.Now(), finish = std::move(finish)](Answer got) {
+      Measure(got, bytes, loop_.Now() - begun);
+      finish(std::move(got));
+    });
   }
 
- private:
-  void Measure(const Result<net::ClientResponse>& got, uint64_t bytes, Duration took) {
+  // 307 and 308 send the same request to another place (RFC 9110, 15.4.8 and 15.4.9); the other redirects would turn it
+  // into a GET and are failures. Where to, nothing when the answer is no redirect, or why it cannot be followed.
+  Result<std::optional<Target>> Redirect(const Answer& got, const net::Url& from, int hops) {
+    if (!got || (got->status != 307 && got->status != 308)) return std::optional<Target>();
+    const std::string* location = got->Header("location");
+    if (!location || location->empty()) return std::optional<Target>();
+    if (hops + 1 == kMaxRequests) return Unavailable("{}: stopped after {} redirects", url_, kMaxRequests);
+    auto url = net::Url::Parse(location->find("://") != std::string::npos
+                                   ? *location
+                                   : fmt::format("{}://{}{}{}", from.scheme, from.Authority(),
+                                                 location->front() == '/' ? "" : "/", *location));
+    if (!url || (url->scheme != "http" && url->scheme != "https"))
+      return Fail(Code::kUnknown, "{}: redirected to \"{}\", which is no URL of http or https", url_,
+                  location->substr(0, 200));
+    std::string origin = url->scheme + "://" + url->Authority();
+    if (origin == url_parts_.scheme + "://" + url_parts_.Authority()) return std::optional(Target{client_.get(), *url});
+    auto known = redirects_.find(origin);
+    if (known == redirects_.end()) {
+      if (redirects_.size() == kMaxOrigins)
+        return Fail(Code::kUnknown, "{}: redirected to more than {} hosts", url_, kMaxOrigins);
+      known = redirects_.emplace(origin, pipeline::MakeHttpClient(host_, config_.client, *url, loop_)).first;
+    }
+    return std::optional(Target{known->second.get(), *url});
+  }
+
+  void Measure(const Answer& got, uint64_t bytes, Duration took) {
     std::string error = got ? got->status >= 400 ? std::to_string(got->status) : "" : CodeName(got.error().code);
     pipeline::RecordHttpClient(metrics_, {.scheme = url_parts_.scheme,
                                           .server_address = url_parts_.host,
@@ -93,7 +139,7 @@ class HttpSender final : public pipeline::Sender {
                                           .request_bytes = bytes});
   }
 
-  SendResult Judge(Result<net::ClientResponse> got) {
+  SendResult Judge(Answer got) {
     if (!got) return SendResult::Failed(got.error());
     const std::string* type = got->Header("content-type");
     bool json = type && type->rfind("application/json", 0) == 0;
@@ -158,7 +204,8 @@ class HttpSender final : public pipeline::Sender {
   Config config_;
   Signal signal_;
   net::Loop& loop_;
-  std::string path_, url_;
+  pipeline::Host& host_;
+  std::string url_;
   wire::Codec codec_;
   std::vector<std::pair<std::string, std::string>> headers_;
   pipeline::ClientAuth* auth_;
@@ -167,6 +214,10 @@ class HttpSender final : public pipeline::Sender {
   net::Url url_parts_;
   Error broken_;
   std::unique_ptr<net::HttpClient> client_;
+  static constexpr int kMaxRequests = 10;
+  static constexpr size_t kMaxOrigins = 8;
+  std::map<std::string, std::unique_ptr<net::HttpClient>>
+      redirects_;  // by origin; idle connections close by themselves
 };
 
 }  // namespace
