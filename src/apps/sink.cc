@@ -25,6 +25,37 @@ struct SinkOptions {
   int64_t fail_percent = 0, status = 503, loops = 1;
 };
 
+// gRPC's code for a failure that HTTP tells with `status` (the inverse of the mapping in gRPC's documents; 429, 503 and
+// the like are what OTLP tries again).
+Code GrpcCode(int status) {
+  switch (status) {
+    case 400:
+      return Code::kInvalidArgument;
+    case 401:
+      return Code::kUnauthenticated;
+    case 403:
+      return Code::kPermissionDenied;
+    case 404:
+      return Code::kNotFound;
+    case 409:
+      return Code::kAborted;
+    case 413:
+      return Code::kOutOfRange;
+    case 429:
+      return Code::kResourceExhausted;
+    case 499:
+      return Code::kCancelled;
+    case 500:
+      return Code::kInternal;
+    case 501:
+      return Code::kUnimplemented;
+    case 504:
+      return Code::kDeadlineExceeded;
+    default:
+      return status > 500 ? Code::kUnavailable : Code::kUnknown;
+  }
+}
+
 class Sink final : public net::Service {
  public:
   explicit Sink(SinkOptions o) : o_(std::move(o)) {}
@@ -101,9 +132,7 @@ class Sink final : public net::Service {
       if (static_cast<int64_t>(number % 100) < sink_.o_.fail_percent) {
         sink_.failed.fetch_add(1, std::memory_order_relaxed);
         auto status = static_cast<int>(sink_.o_.status);
-        Code code = status == 400   ? Code::kInvalidArgument
-                    : status == 429 ? Code::kResourceExhausted
-                                    : Code::kUnavailable;
+        Code code = GrpcCode(status);
         otlp::RpcStatus s{code, "told to fail", std::nullopt};
         if (sink_.o_.retry_after > Duration(0)) s.retry_after = sink_.o_.retry_after;
         std::string details = otlp::EncodeRpcStatus(s),

@@ -117,13 +117,28 @@ struct TlsContext::Loaded {
         }
         list += (list.empty() ? "" : ":") + std::string(it->openssl);
       }
-      if (!list.empty() && !SSL_CTX_set_cipher_list(ctx, list.c_str()))
+      if (list.empty()) {
+        // Only suites of TLS 1.3 are named, so nothing older can be spoken.
+        if (Version(s.max_version) && Version(s.max_version) < TLS1_3_VERSION) {
+          return Fail(Code::kInvalidArgument, "TLS cipher suites: none of those named is of TLS {} (max_version)",
+                      s.max_version);
+        }
+        SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
+      } else if (!SSL_CTX_set_cipher_list(ctx, list.c_str())) {
         return Fail(Code::kInvalidArgument, "TLS cipher suites: {}", LastError());
+      }
     }
     if (!s.curves.empty()) {
       std::string list;
-      for (auto& c : s.curves)
+      for (auto& c : s.curves) {
+        // A newer OpenSSL than Debian 12's may know it; where it does not, the other groups of the list are offered.
+        if (c == "X25519MLKEM768" && !SSL_CTX_set1_groups_list(ctx, c.c_str())) continue;
         list += (list.empty() ? "" : ":") + (c == "P256" ? "P-256" : c == "P384" ? "P-384" : c == "P521" ? "P-521" : c);
+      }
+      if (list.empty()) {
+        return Fail(Code::kInvalidArgument,
+                    "TLS curves: the OpenSSL in use does not know X25519MLKEM768; name another curve beside it");
+      }
       if (!SSL_CTX_set1_groups_list(ctx, list.c_str()))
         return Fail(Code::kInvalidArgument, "TLS curves: {}", LastError());
     }

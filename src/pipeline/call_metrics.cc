@@ -86,4 +86,10 @@ void RecordRpcClient(Metrics& metrics, std::string_view path, Code code, Duratio
          a, Seconds(), InSeconds(duration));
 }
 
+Sum* InFlightRequests(Metrics& metrics, const std::string& exporter, otlp::Signal signal) {
+  return metrics.GetSum({"otelcol_exporter_in_flight_requests", "Requests being sent now, or waiting to be sent again.",
+                         "{requests}", Metrics::Kind::kUpDown, MetricLevel::kBasic},
+                        {{"exporter", exporter}, {"data_type", std::string(otlp::Names(signal).name)}});
+}
+
 }  // namespace naru::pipeline

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "otlp/signal.h"
 #include "pipeline/metrics.h"
 
 namespace naru::pipeline {
@@ -33,5 +34,19 @@ void RecordHttpClient(Metrics& metrics, const HttpCall& call);
 void RecordRpcServer(Metrics& metrics, std::string_view path, Code code, Duration duration);
 void RecordRpcClient(Metrics& metrics, std::string_view path, Code code, Duration duration,
                      std::string_view server_address, uint16_t server_port);
+
+/// otelcol_exporter_in_flight_requests of an exporter.
+Sum* InFlightRequests(Metrics& metrics, const std::string& exporter, otlp::Signal signal);
+
+/// A request of an exporter without an engine, for the time that it takes.
+class InFlight {
+ public:
+  explicit InFlight(Sum* requests) : requests_(requests) { requests_->Add(1); }
+  ~InFlight() { requests_->Add(-1); }
+  InFlight(const InFlight&) = delete;
+
+ private:
+  Sum* requests_;
+};
 
 }  // namespace naru::pipeline

@@ -1,6 +1,7 @@
 """The edges of the otlp receiver: wrong methods, types, encodings and sizes, odd JSON, CORS, HTTP/2, unix sockets, authentication."""
 import base64
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -416,6 +417,10 @@ def tls_reload():
         wait_until(renewed, 10, 0.1, "the new certificate is served")
 
 
+UMASK = os.umask(0o22)
+os.umask(UMASK)
+
+
 @test("edges/unix-sockets", seconds=30)
 def unix():
     with Scratch() as s:
@@ -424,6 +429,8 @@ def unix():
             "receivers": {"otlp": {"protocols": {"grpc": {"transport": "unix", "endpoint": g}, "http": {"transport": "unix", "endpoint": h}}}},
             "exporters": {"file": {"path": str(s.path / "out.json")}},
             "service": {"telemetry": collectors.plain(), "pipelines": collectors.pipelines(["otlp"], ["file"], signals=("traces",))}}, (g, h))
+        mode = os.stat(g).st_mode & 0o777
+        assert mode == 0o777 & ~UMASK, f"the socket has mode {mode:o} under umask {UMASK:o}"
         assert otlp.post(h, "traces", sample()).status == 200
         with otlp.channel(f"unix:{g}") as ch:
             a = otlp.export(ch, "traces", sample())
@@ -752,11 +759,12 @@ def basic_server():
 
 @test("edges/auth/basicauth-hashed", seconds=30)
 def basic_hashed():
-    """Passwords of an htpasswd file, hashed: SHA-1 as htpasswd -s writes it, and MD5 as openssl writes it."""
+    """Passwords of an htpasswd file, hashed: SHA-1 as htpasswd -s writes it, with a salt as LDAP has it, and MD5 as openssl writes it."""
     import hashlib
     sha = "{SHA}" + base64.b64encode(hashlib.sha1(b"secret").digest()).decode()
     apr1 = subprocess.run(["openssl", "passwd", "-apr1", "secret"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    for hashed in (sha, apr1):
+    ssha = "{SSHA}" + base64.b64encode(hashlib.sha1(b"secret" + b"salt").digest() + b"salt").decode()
+    for hashed in (sha, ssha, apr1):
         authenticated("basicauth", {"basicauth": {"htpasswd": {"inline": f"ada:{hashed}\n".replace("$", "$$")}}}, basic("ada:secret"), basic("ada:x"))
 
 

@@ -1,6 +1,9 @@
 """What was acknowledged is not lost: full queues behind batch, refusing and slow backends, SIGTERM, SIGHUP, kill -9 with stored queues."""
+import http.server
+import re
 import signal
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -343,6 +346,146 @@ def reload_listeners():
             assert load.send(10).code == grpc.StatusCode.OK
         c.stop(seconds=30)
         check_nothing_lost(load, sink)
+
+
+@test("reload/one-port-of-a-receiver", seconds=60)
+def reload_one_port():
+    """A receiver whose HTTP port changes: at its gRPC port, which does not, nobody is refused meanwhile, though requests are under way; and a port that opens on all interfaces instead of one is taken over as well."""
+    beyond_the_reference("it closes its listeners and rebuilds everything")
+    with Scratch() as s:
+        sink, port, http, other = s.closing(Sink(delay=0.5)), free_port(), free_port(), free_port()
+        config = queue_config(port, sink, {"wait_for_result": True})
+        config["receivers"]["otlp"]["protocols"]["http"] = {"endpoint": f"127.0.0.1:{http}"}
+        c = collectors.start(s, "collector", collectors.NARU, config, (port, http))
+        load = s.closing(Load(port))
+        stop, refused = threading.Event(), []
+
+        def connect():
+            while not stop.is_set():
+                try:
+                    socket.create_connection(("127.0.0.1", port), 10).close()
+                except OSError as e:
+                    refused.append(e)
+                time.sleep(0.001)
+
+        knocking = threading.Thread(target=connect)
+        knocking.start()
+        try:
+            with ThreadPoolExecutor(1) as pool:
+                for endpoint in (f"127.0.0.1:{other}", f"0.0.0.0:{other}"):
+                    under_way = pool.submit(load.send)
+                    time.sleep(0.1)
+                    config["receivers"]["otlp"]["protocols"]["http"]["endpoint"] = endpoint
+                    runs = c.stderr().count("The new configuration runs")
+                    rewrite(s, config)
+                    c.send(signal.SIGHUP)
+                    wait_until(lambda: c.stderr().count("The new configuration runs") > runs, 20, 0.05, f"the reload to {endpoint} ends; {c.tail()}")
+                    assert under_way.result().code == grpc.StatusCode.OK
+                    assert otlp.post(other, "traces", numbered(1000, 1)).status == 200
+        finally:
+            stop.set()
+            knocking.join()
+        assert not refused, f"{len(refused)} connections were refused: {refused[0]}"
+        try:
+            socket.create_connection(("127.0.0.1", http), 1).close()
+            assert False, "the port that was left still listens"
+        except ConnectionRefusedError:
+            pass
+        assert c.stop(seconds=30) == 0
+
+
+@test("reload/a-queue-in-memory-goes-to-the-new-exporter", seconds=60)
+def reload_hands_on():
+    """The backend has moved: what the queue, its batches, the retries and the senders that wait for room hold goes to where the new configuration says, and each arrives once."""
+    beyond_the_reference("it drops what it holds at a reload")
+    for queue in ({"queue_size": 1000, "num_consumers": 2}, {"queue_size": 30, "num_consumers": 1, "block_on_overflow": True},
+                  {"queue_size": 100000, "sizer": "items", "batch": {"flush_timeout": "60s", "min_size": 40}}):
+        with Scratch() as s:
+            old, new, port = s.closing(Sink(plan=lambda n: grpc.StatusCode.UNAVAILABLE)), s.closing(Sink()), free_port()
+            config = queue_config(port, old, queue, retry={"initial_interval": "300s", "max_interval": "300s", "max_elapsed_time": "0s"})
+            c = collectors.start(s, "collector", collectors.NARU, config, (port,))
+            loads = [s.closing(Load(port)) for _ in range(50)]
+            for i, load in enumerate(loads):
+                load.next = i * 1000
+            with ThreadPoolExecutor(50) as pool:
+                sending = [pool.submit(load.send, 10, 30) for load in loads]
+                wait_until(lambda: old.requests > 0, why="the old backend is asked")
+                time.sleep(0.5)
+                config["exporters"]["otlp_grpc"]["endpoint"] = f"127.0.0.1:{new.grpc_port}"
+                rewrite(s, config)
+                c.send(signal.SIGHUP)
+                for x in sending:
+                    assert x.result().code == grpc.StatusCode.OK, f"{x.result()}; {c.tail()}"
+            wait_until(lambda: "The new configuration runs" in c.stderr(), 15, 0.05, "the reload ends")
+            assert c.stop(seconds=30) == 0, c.tail()
+            assert not old.count(), "the old backend took data"
+            got = names(new.messages("traces"))
+            want = set().union(*(names_of(load.acknowledged) for load in loads))
+            assert sorted(got) == sorted(want), f"{len(got)} of {len(want)} arrived; {c.tail()}"
+
+
+@test("loss/sigterm-and-a-backend-that-is-too-slow", seconds=90)
+def sigterm_too_slow():
+    """SIGTERM with more in the queue than can be sent by the deadline: what did not arrive is told at the end, to the record."""
+    beyond_the_reference("it waits for its queue for ever")
+    with Scratch() as s:
+        sink, port = s.closing(Sink(delay=0.4)), free_port()
+        c = collectors.start(s, "collector", collectors.NARU, queue_config(port, sink, {"queue_size": 1000, "num_consumers": 1}), (port,))
+        load = s.closing(Load(port))
+        for _ in range(100):
+            assert load.send(10).code == grpc.StatusCode.OK
+        assert c.stop(seconds=40) == 0
+        arrived = len(set(names(sink.messages("traces"))))
+        told = re.search(r"Not sent before the shutdown deadline.*?\"items\": ?(\d+)", c.stderr())
+        assert told, c.tail()
+        assert arrived + int(told.group(1)) == 1000, f"{arrived} arrived, {told.group(1)} are told as dropped, of 1000 acknowledged"
+
+
+@test("loss/redirects-are-followed", seconds=60)
+def redirects():
+    """307 and 308, to another path and to another host: the request arrives there whole, without what was meant for the first host. A loop ends, and is counted."""
+    with Scratch() as s:
+        class Moved(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            seen = []
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                Moved.seen.append(self.path)
+                self.send_response(308 if self.path == "/v1/traces" else 307)
+                target = {"/v1/traces": "/again", "/again": f"http://localhost:{sink.http_port}/v1/traces", "/loop/v1/traces": "/loop/v1/traces"}[self.path]
+                self.send_header("Location", target)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        sink, port, looping = s.closing(Sink()), free_port(), free_port()
+        front = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Moved)
+        threading.Thread(target=front.serve_forever, args=(0.05,), daemon=True).start()
+        base = f"http://127.0.0.1:{front.server_address[1]}"
+        block = {"headers": {"authorization": "Bearer for-the-first", "x-tenant": "a"}, "retry_on_failure": {"enabled": False}, "sending_queue": {"enabled": False}}
+        c = collectors.start(s, "collector", collectors.NARU, {
+            "receivers": {"otlp": collectors.otlp_receiver(http=port), "otlp/loop": collectors.otlp_receiver(http=looping)},
+            "exporters": {"otlp_http": {"endpoint": base, **block}, "otlp_http/loop": {"endpoint": base + "/loop", **block}},
+            "service": {"telemetry": collectors.plain(), "pipelines": {
+                "traces": {"receivers": ["otlp"], "exporters": ["otlp_http"]},
+                "traces/loop": {"receivers": ["otlp/loop"], "exporters": ["otlp_http/loop"]}}}}, (port, looping))
+        try:
+            for i in range(3):
+                assert otlp.post(port, "traces", numbered(10 * i, 10)).status == 200, c.tail()
+            assert set(names(sink.messages("traces"))) == names_of([(0, 30)])
+            for headers in sink.metadata():
+                lower = {k.lower(): v for k, v in headers.items()}
+                assert "authorization" not in lower and lower["x-tenant"] == "a", headers
+            assert Moved.seen[:2] == ["/v1/traces", "/again"], Moved.seen
+            before = len(Moved.seen)
+            assert otlp.post(looping, "traces", numbered(0, 10)).status >= 500
+            assert len(Moved.seen) - before == 10, Moved.seen[before:]
+        finally:
+            front.shutdown()
+            front.server_close()
 
 
 @test("reload/sigterm-before-it-has-ended", seconds=60)

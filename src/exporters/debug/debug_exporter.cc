@@ -99,9 +99,11 @@ DebugExporter::DebugExporter(const Config& config, const pipeline::ExporterConte
     : printer_(config, context.signal, context.log) {
   sent_ = context.host->ledger().Open({"exporter", context.id, std::string(otlp::Names(context.signal).name), "", ""},
                                       pipeline::Entry::kSent);
+  in_flight_ = pipeline::InFlightRequests(context.host->metrics(), context.id, context.signal);
 }
 
 void DebugExporter::Consume(pipeline::Batch&& batch) {
+  pipeline::InFlight request(in_flight_);
   printer_.Print(batch);
   sent_.Add(static_cast<int64_t>(batch.items()));
   batch.Delivered();

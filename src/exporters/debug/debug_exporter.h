@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "exporters/debug/config.h"
+#include "pipeline/call_metrics.h"
 #include "pipeline/component.h"
 #include "pipeline/sender.h"
 
@@ -43,6 +44,7 @@ class DebugExporter final : public pipeline::Exporter {
 
  private:
   Printer printer_;
+  pipeline::Sum* in_flight_;
   pipeline::Counter sent_;
 };
 

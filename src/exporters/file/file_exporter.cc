@@ -77,6 +77,7 @@ FileExporter::FileExporter(const Config& config, pipeline::ExporterContext conte
   }
   auto& l = context_.host->ledger();
   pipeline::Owner owner{"exporter", context_.id, std::string(otlp::Names(context_.signal).name), "", ""};
+  in_flight_ = pipeline::InFlightRequests(context_.host->metrics(), context_.id, context_.signal);
   sent_ = l.Open(owner, pipeline::Entry::kSent);
   malformed_ = l.Open(owner, pipeline::Entry::kDropped, "malformed");
   dropped_ = l.Open(owner, pipeline::Entry::kDropped, "write_failed");
@@ -152,6 +153,7 @@ Status FileExporter::WriteGroup(const std::vector<Slice>& parts, const std::stri
 }
 
 void FileExporter::Consume(pipeline::Batch&& batch) {
+  pipeline::InFlight request(in_flight_);
   const Config& c = writer_->config();
   struct Group {
     std::vector<Slice> bytes;

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "exporters/file/output_file.h"
+#include "pipeline/call_metrics.h"
 #include "pipeline/component.h"
 
 namespace naru::exporters::file {
@@ -49,6 +50,7 @@ class FileExporter final : public pipeline::Exporter {
   std::string encoding_;
   bool native_compression_ = false;
   std::shared_ptr<FileWriter> writer_;
+  pipeline::Sum* in_flight_;
   pipeline::Counter sent_, malformed_, dropped_, refused_;
   net::Timer flush_;
 };

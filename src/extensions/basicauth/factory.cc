@@ -42,8 +42,6 @@ struct Config {
   void Validate(conf::Issues& issues) const {
     if (htpasswd && client_auth) issues.Add("", "only one of htpasswd or client_auth can be specified");
     if (!htpasswd && !client_auth) issues.Add("", "no credential source: htpasswd or client_auth must be specified");
-    if (htpasswd && htpasswd->file.empty() && htpasswd->inline_text.empty())
-      issues.Add("htpasswd", "no credential source: give file or inline");
   }
 };
 
@@ -104,6 +102,14 @@ bool PasswordMatches(const std::string& stored, const std::string& password) {
     auto raw = wire::HexDecode(hex);
     return raw && SameSecret(wire::Base64Encode(*raw), stored.substr(5));
   }
+  if (stored.rfind("{SSHA}", 0) == 0) {
+    // SHA-1 of password and salt, with the salt behind it.
+    static constexpr size_t kSha1 = 20;
+    auto sum = wire::Base64Decode(stored.substr(6));
+    if (!sum || sum->size() < kSha1) return false;
+    auto raw = wire::HexDecode(wire::Sha1Hex(password + sum->substr(kSha1)));
+    return raw && SameSecret(*raw, sum->substr(0, kSha1));
+  }
   if (stored.rfind("$2", 0) == 0 || stored.rfind("$5$", 0) == 0 || stored.rfind("$6$", 0) == 0 ||
       stored.rfind("$1$", 0) == 0 || stored.rfind("$y$", 0) == 0) {
     crypt_data data{};
@@ -120,6 +126,8 @@ class BasicAuth final : public pipeline::Extension, public pipeline::ServerAuth,
 
   Status Start(pipeline::Host&) override {
     if (!config_.htpasswd) return {};
+    if (config_.htpasswd->file.empty() && config_.htpasswd->inline_text.empty())
+      return Fail(Code::kInvalidArgument, "no credential source: htpasswd needs file or inline");
     std::string text;
     if (!config_.htpasswd->file.empty()) {
       auto file = ReadFile(config_.htpasswd->file);

@@ -9,14 +9,29 @@
 namespace naru::extensions::file_storage {
 namespace {
 
+// Accepted, checked and without effect.
 struct Compaction {
+  bool on_start = false, on_rebound = false, cleanup_on_start = false;
+  std::string directory;
+  int64_t rebound_needed_threshold_mib = 100, rebound_trigger_threshold_mib = 10, max_transaction_size = 65536;
+  Duration check_interval = std::chrono::seconds(5);
   static void Describe(conf::Struct<Compaction>& s) {
+    using C = Compaction;
     const char* why = "tunes the reference's database; naru's segments need none of it; accepted, does nothing";
-    for (const char* key :
-         {"on_start", "on_rebound", "directory", "rebound_needed_threshold_mib", "rebound_trigger_threshold_mib",
-          "max_transaction_size", "check_interval", "cleanup_on_start"}) {
-      s.Ignored(key, why);
-    }
+    s.Field("on_start", &C::on_start, why);
+    s.Field("on_rebound", &C::on_rebound, why);
+    s.Field("directory", &C::directory, why);
+    s.Field("rebound_needed_threshold_mib", &C::rebound_needed_threshold_mib, why);
+    s.Field("rebound_trigger_threshold_mib", &C::rebound_trigger_threshold_mib, why);
+    s.Field("max_transaction_size", &C::max_transaction_size, why);
+    s.Field("check_interval", &C::check_interval, why);
+    s.Field("cleanup_on_start", &C::cleanup_on_start, why);
+  }
+  void Validate(conf::Issues& issues) const {
+    if (max_transaction_size < 0)
+      issues.Add("max_transaction_size", "max transaction size for compaction cannot be less than 0");
+    if (on_rebound && check_interval <= Duration(0))
+      issues.Add("check_interval", "compaction check interval must be positive when rebound compaction is set");
   }
 };
 

@@ -11,9 +11,6 @@ namespace naru::pipeline {
 void ClientAuthConfig::Describe(conf::Struct<ClientAuthConfig>& s) {
   s.Field("authenticator", &ClientAuthConfig::authenticator, "id of the extension that adds credentials");
 }
-void ClientAuthConfig::Validate(conf::Issues& issues) const {
-  if (authenticator.empty()) issues.Add("authenticator", "must name an extension");
-}
 
 void KeepaliveClientConfig::Describe(conf::Struct<KeepaliveClientConfig>& s) {
   s.Field("time", &KeepaliveClientConfig::time, "ping a silent server after this time");
@@ -35,7 +32,8 @@ void GrpcClientConfig::Describe(conf::Struct<GrpcClientConfig>& s) {
           "wait for a connection until the timeout, instead of failing an attempt without one");
   s.Field("headers", &C::headers, "headers of every request");
   s.Field("user_agent", &C::user_agent, "user agent instead of naru's own");
-  s.Field("balancer_name", &C::balancer_name, "`round_robin` over all addresses, or `pick_first`");
+  s.Field("balancer_name", &C::balancer_name,
+          "`round_robin` over all addresses, or `pick_first`, which an empty name means too");
   s.Field("authority", &C::authority, "`:authority` instead of the endpoint");
   s.Field("auth", &C::auth, "credentials");
   s.Field("middlewares", &C::middlewares, "extensions that see each request");
@@ -50,7 +48,7 @@ void GrpcClientConfig::Validate(conf::Issues& issues) const {
   if (!wire::CodecByGrpcName(compression))
     issues.Add("compression",
                fmt::format("unsupported compression type \"{}\" (gzip, snappy, zstd, none)", compression));
-  if (balancer_name != "round_robin" && balancer_name != "pick_first")
+  if (!balancer_name.empty() && balancer_name != "round_robin" && balancer_name != "pick_first")
     issues.Add("balancer_name", fmt::format("invalid balancer_name: {} (round_robin, pick_first)", balancer_name));
 }
 

@@ -14,7 +14,6 @@ namespace naru::pipeline {
 struct ClientAuthConfig {
   std::string authenticator;
   static void Describe(conf::Struct<ClientAuthConfig>& s);
-  void Validate(conf::Issues& issues) const;
 };
 
 struct KeepaliveClientConfig {

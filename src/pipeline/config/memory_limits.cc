@@ -32,6 +32,10 @@ void MemoryLimitsConfig::Validate(conf::Issues& issues) const {
         "limit_percentage",
         "'limit_percentage' and 'spike_limit_percentage' must be greater than zero and less than or equal to hundred");
   }
+  if (min_gc_interval_when_soft_limited < min_gc_interval_when_hard_limited) {
+    issues.Add("min_gc_interval_when_soft_limited",
+               "'min_gc_interval_when_soft_limited' should be larger than 'min_gc_interval_when_hard_limited'");
+  }
   if (limit_mib > 0 && limit_mib <= spike_limit_mib)
     issues.Add("spike_limit_mib", "'spike_limit_mib' must be smaller than 'limit_mib'");
   if (limit_mib == 0 && limit_percentage > 0 && limit_percentage <= spike_limit_percentage) {

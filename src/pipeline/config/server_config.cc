@@ -11,9 +11,6 @@ void ServerAuthConfig::Describe(conf::Struct<ServerAuthConfig>& s) {
   s.Field("request_params", &ServerAuthConfig::request_params,
           "query parameters that the authenticator sees as headers (HTTP)");
 }
-void ServerAuthConfig::Validate(conf::Issues& issues) const {
-  if (authenticator.empty()) issues.Add("authenticator", "must name an extension");
-}
 
 void MiddlewareConfig::Describe(conf::Struct<MiddlewareConfig>& s) {
   s.Field("id", &MiddlewareConfig::id, "id of the middleware extension");
@@ -158,24 +155,36 @@ bool IsNamed(const std::string& text) {
 
 }  // namespace
 
+namespace {
+
+// What is wrong with `text`, in terms of the endpoint that the user wrote.
+Unexpected AddressError(const std::string& endpoint, const std::string& text) {
+  Error e = net::Address::Parse(text).error();
+  if (size_t at = e.message.find(text); at != std::string::npos) e.message.replace(at, text.size(), endpoint);
+  return Unexpected(e);
+}
+
+}  // namespace
+
 Status CheckListenAddress(const std::string& endpoint, const std::string& transport) {
   auto text = AddressText(endpoint, transport);
   if (!text) return Unexpected(text.error());
   if (net::Address::Parse(*text)) return {};
   // Of a name only the port can be judged without asking the network.
   if (IsNamed(*text)) *text = "0.0.0.0" + text->substr(text->rfind(':'));
-  auto address = net::Address::Parse(*text);
-  return address ? Status() : Unexpected(address.error());
+  if (net::Address::Parse(*text)) return {};
+  return AddressError(endpoint, *text);
 }
 
 Result<net::Address> ListenAddress(const std::string& endpoint, const std::string& transport) {
   auto text = AddressText(endpoint, transport);
   if (!text) return tl::unexpected(text.error());
   auto numeric = net::Address::Parse(*text);
-  if (numeric || !IsNamed(*text)) return numeric;
+  if (numeric) return numeric;
+  if (!IsNamed(*text)) return AddressError(endpoint, *text);
   size_t colon = text->rfind(':');
   auto port = net::Address::Parse("0.0.0.0" + text->substr(colon));
-  if (!port) return port;
+  if (!port) return AddressError(endpoint, "0.0.0.0" + text->substr(colon));
   auto all = net::ResolveNow(text->substr(0, colon), port->port);
   if (!all) return tl::unexpected(all.error());
   for (auto& a : *all) {

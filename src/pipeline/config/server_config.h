@@ -15,7 +15,6 @@ struct ServerAuthConfig {
   std::string authenticator;
   std::vector<std::string> request_params;
   static void Describe(conf::Struct<ServerAuthConfig>& s);
-  void Validate(conf::Issues& issues) const;
 };
 
 struct MiddlewareConfig {

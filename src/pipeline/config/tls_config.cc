@@ -17,7 +17,8 @@ void TlsConfig::Describe(conf::Struct<TlsConfig>& s) {
   s.Field("cipher_suites", &TlsConfig::cipher_suites, "cipher suites of TLS up to 1.2, by their IANA names");
   s.Field("include_insecure_cipher_suites", &TlsConfig::include_insecure_cipher_suites,
           "allow the suites that Go calls insecure in cipher_suites");
-  s.Field("curve_preferences", &TlsConfig::curve_preferences, "key exchange groups: `X25519`, `P256`, `P384`, `P521`");
+  s.Field("curve_preferences", &TlsConfig::curve_preferences,
+          "key exchange groups: `X25519`, `P256`, `P384`, `P521`, and `X25519MLKEM768` where OpenSSL knows it");
   s.Field("reload_interval", &TlsConfig::reload_interval,
           "read certificate, key and CA files again after this time; 0 never");
 }
@@ -52,10 +53,11 @@ void TlsConfig::Validate(conf::Issues& issues) const {
           fmt::format("invalid TLS cipher suite: \"{}\" is insecure; include_insecure_cipher_suites allows it", name));
     }
   }
-  static const std::vector<std::string> kCurves = {"X25519", "P256", "P384", "P521"};
+  static const std::vector<std::string> kCurves = {"X25519", "P256", "P384", "P521", "X25519MLKEM768"};
   for (auto& c : curve_preferences) {
     if (std::find(kCurves.begin(), kCurves.end(), c) == kCurves.end())
-      issues.Add("curve_preferences", fmt::format("invalid curve type: {} (X25519, P256, P384, P521)", c));
+      issues.Add("curve_preferences",
+                 fmt::format("invalid curve type: {} (X25519, P256, P384, P521, X25519MLKEM768)", c));
   }
 }
 
