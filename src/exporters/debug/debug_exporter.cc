@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "otlp/text.h"
+#include "pipeline/call_metrics.h"
 
 namespace naru::exporters::debug {
 

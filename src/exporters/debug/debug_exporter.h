@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "exporters/debug/config.h"
-#include "pipeline/call_metrics.h"
 #include "pipeline/component.h"
+#include "pipeline/metrics.h"
 #include "pipeline/sender.h"
 
 namespace naru::exporters::debug {

@@ -7,6 +7,7 @@
 #include "otlp/scan.h"
 #include "otlp/text.h"
 #include "otlp/views.h"
+#include "pipeline/call_metrics.h"
 #include "pipeline/service_view.h"
 #include "wire/compress.h"
 #include "wire/proto.h"

@@ -7,8 +7,8 @@
 #include <mutex>
 
 #include "exporters/file/output_file.h"
-#include "pipeline/call_metrics.h"
 #include "pipeline/component.h"
+#include "pipeline/metrics.h"
 
 namespace naru::exporters::file {
 
