@@ -15,6 +15,9 @@ constexpr uint32_t kMarker = 0x4352a14eu;
 constexpr size_t kHeader = 40;
 constexpr uint32_t kData = 1, kMarks = 2;
 constexpr uint64_t kMarksARecord = 4096;
+// Of sequences and of numbers of segments. No counting gets there: what says more is not of this queue, and the next
+// one cannot overflow.
+constexpr uint64_t kMaxNumber = uint64_t{1} << 62;
 constexpr const char* kSuffix = ".seg";
 
 // Little-endian, as every machine that naru runs on; the format says so.
@@ -56,6 +59,8 @@ struct Header {
     h.items = Get<uint64_t>(p + 24);
     h.crc = Get<uint32_t>(p + 32);
     if ((h.kind != kData && h.kind != kMarks) || h.bytes > SegmentLog::kMaxRecord) return {};
+    // An item has two bytes and more.
+    if (h.sequence > kMaxNumber || h.items > SegmentLog::kMaxRecord) return {};
     return h;
   }
 };
@@ -152,7 +157,7 @@ Status SegmentLog::Recover() {
       hex = hex && digit >= 0;
       number = number << 4 | static_cast<uint64_t>(digit & 15);
     }
-    if (hex && number != UINT64_MAX) numbers.push_back(number);  // one has to follow
+    if (hex && number <= kMaxNumber) numbers.push_back(number);
   }
   std::sort(numbers.begin(), numbers.end());
   if (!numbers.empty()) next_number_ = numbers.back() + 1;
@@ -246,8 +251,10 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done,
       records_[h->sequence] = Record{number, at + kHeader, h->bytes, h->items, h->crc};
     } else {
       for (size_t i = 0; i + 8 <= body.size(); i += 8) {
-        done.push_back(Get<uint64_t>(body.data() + i));
-        next_sequence_ = std::max(next_sequence_, done.back() + 1);
+        uint64_t sequence = Get<uint64_t>(body.data() + i);
+        if (sequence > kMaxNumber) continue;
+        done.push_back(sequence);
+        next_sequence_ = std::max(next_sequence_, sequence + 1);
       }
     }
     at += kHeader + h->bytes;
@@ -297,24 +304,29 @@ void SegmentLog::Read(uint64_t sequence, std::function<void(Result<Slice>)> done
   Schedule(lock);
 }
 
-void SegmentLog::Done(uint64_t sequence) {
+void SegmentLog::Done(std::span<const uint64_t> sequences) {
   std::unique_lock lock(mutex_);
-  auto it = records_.find(sequence);
-  if (it == records_.end()) return;
-  Forget(it);
-  marks_.push_back(sequence);
+  for (uint64_t sequence : sequences) {
+    auto it = records_.find(sequence);
+    if (it == records_.end()) continue;
+    Forget(it);
+    marks_.push_back(sequence);
+  }
+  auto listener = listener_;
   Schedule(lock);
+  if (lock.owns_lock()) lock.unlock();
+  if (listener) (*listener)();
 }
 
 void SegmentLog::GiveBack(uint64_t sequence) {
-  std::function<void()> listener;
+  std::shared_ptr<const std::function<void()>> listener;
   {
     std::lock_guard lock(mutex_);
     if (!records_.count(sequence)) return;
     free_.insert(std::upper_bound(free_.begin(), free_.end(), sequence), sequence);
     listener = listener_;
   }
-  if (listener) listener();
+  if (listener) (*listener)();
 }
 
 void SegmentLog::Flush(std::function<void()> done) {
@@ -325,7 +337,7 @@ void SegmentLog::Flush(std::function<void()> done) {
 
 void SegmentLog::SetListener(std::function<void()> listener) {
   std::lock_guard lock(mutex_);
-  listener_ = std::move(listener);
+  listener_ = listener ? std::make_shared<const std::function<void()>>(std::move(listener)) : nullptr;
 }
 
 SegmentLog::Size SegmentLog::size() const {
@@ -377,8 +389,10 @@ void SegmentLog::Work() {
     }
     Status written = Write(appends, marks);
     failed_ = !written;
+    std::shared_ptr<const std::function<void()>> listener;
     {
       std::lock_guard lock(mutex_);
+      if (!written && !appends.empty()) listener = listener_;
       for (auto& w : appends) {
         if (!written) {
           --size_.records;
@@ -400,6 +414,7 @@ void SegmentLog::Work() {
       else
         w.done(tl::unexpected(written.error()));
     }
+    if (listener) (*listener)();
     for (auto& job : jobs) job();
     Reclaim();
     if (!written) {
@@ -519,7 +534,9 @@ void SegmentLog::Reclaim() {
         // Soon enough; at once when the disk is full, for nobody else may make room.
         roll_ = true;
         number = n;
-      } else if (!writing && !front.immovable && disk_bytes_ > 4 * (size_.bytes + options_.segment_bytes)) {
+      } else if (!writing && !front.immovable &&
+                 disk_bytes_ > 4 * (size_.bytes + size_.records * kHeader + options_.segment_bytes)) {
+        // With the headers: what moving could not make smaller would be moved for ever.
         move = n;
       } else {
         return;
