@@ -9,7 +9,7 @@
 #include "collector/own_exporter.h"
 #include "conf/scalar.h"
 #include "pipeline/ack.h"
-#include "pipeline/config/server_config.h"
+#include "pipeline/config/listener.h"
 
 namespace naru::collector {
 
@@ -338,6 +338,7 @@ Status SelfMetrics::Serve(const MetricsTelemetryConfig& c, Attributes resource,
     if (!listener)
       return Fail(listener.error().code, "own metrics: {} (service::telemetry::metrics::readers changes the address)",
                   listener.error().message);
+    pipeline::WarnIfExposed(Logger(), (*listener)->local());
     opened.push_back({w.address, std::move(*listener)});
   }
   for (auto& w : wants) {

@@ -133,16 +133,20 @@ class Http1Client final : public ClientConnection {
         case kHead: {
           size_t end = in_.find("\r\n\r\n");
           if (end == std::string::npos) {
-            if (in_.size() > (256u << 10)) return Bad("response head too large");
+            if (in_.size() > client_.options.max_response_head_bytes) return Bad("response head too large");
             return;
           }
+          if ((exchange_->head_bytes += end) > client_.options.max_response_head_bytes)
+            return Bad("response head too large");  // of many answers 1xx together, too
           if (!Head(std::string_view(in_).substr(0, end + 2))) return Bad("malformed HTTP response");
           in_.erase(0, end + 4);
           if (r.status >= 100 && r.status < 200) {
             r = ClientResponse();
+            state_ = kHead;
             continue;
           }
           if (exchange_->request.method == "HEAD" || r.status == 204 || r.status == 304) return Complete(keep_);
+          if (state_ == kLength && left_ > client_.options.max_response_bytes) return CutOff();
           continue;
         }
         case kLength: {
@@ -204,9 +208,16 @@ class Http1Client final : public ClientConnection {
   }
 
   bool Room(uint64_t more) {
-    if (exchange_->response.body.size() + more <= client_.options.max_response_bytes) return true;
-    Bad("response larger than the limit");
+    size_t have = exchange_->response.body.size(), most = client_.options.max_response_bytes;
+    if (more <= most && have <= most - more) return true;
+    CutOff();
     return false;
+  }
+  // What the body says is not known, but what became of the request is.
+  void CutOff() {
+    std::string().swap(exchange_->response.body);
+    exchange_->response.cut_off = true;
+    Complete(false);
   }
 
   bool Head(std::string_view text) {
@@ -248,7 +259,6 @@ class Http1Client final : public ClientConnection {
     if (chunked) {
       state_ = kChunkSize;
     } else if (length) {
-      if (left_ > client_.options.max_response_bytes) return false;
       state_ = kLength;
     } else {
       keep_ = false;

@@ -121,6 +121,12 @@ class Http1Connection final : public Connection, public ServerCall {
 
   // A client that closes its half in the middle of a request still reads: it hears that something is missing.
   void Ended(const IoResult& r) {
+    if (r.kind == IoResult::kEof && state_machine_ == kWait && !server_.options.half_closed_is_gone) {
+      // Met again when the answer is out.
+      stream_->WantRead(false);
+      if (auto handler = answered_ ? nullptr : handler_) handler->OnHalfClosed();
+      return;
+    }
     bool cut = state_machine_ == kBody || state_machine_ == kChunk || (state_machine_ == kHead && !head_.empty());
     if (r.kind != IoResult::kEof || answered_ || !cut) return End();
     Bad(400, "the request ends before its announced length (unexpected EOF)");
@@ -145,7 +151,8 @@ class Http1Connection final : public Connection, public ServerCall {
     }
     if (!state_.read_buffer) state_.read_buffer = std::make_unique<uint8_t[]>(kReadBuffer);
     // Heads are small; a small read leaves the body in the kernel, to be received where it belongs.
-    size_t want = state_machine_ == kHead ? 8192 : kReadBuffer;
+    // While an answer is waited for only the end of the connection is of interest.
+    size_t want = state_machine_ == kHead || state_machine_ == kWait ? 8192 : kReadBuffer;
     IoResult r = stream_->Read({state_.read_buffer.get(), want});
     if (r.kind == IoResult::kWouldBlock) return;
     if (r.kind != IoResult::kBytes) return Ended(r);
@@ -181,8 +188,6 @@ class Http1Connection final : public Connection, public ServerCall {
     if (!bytes.empty()) {
       std::string keep(bytes);
       pending_.swap(keep);
-      stream_->WantRead(false);
-    } else if (state_machine_ == kWait && !server_.options.half_closed_is_gone) {
       stream_->WantRead(false);
     }
   }

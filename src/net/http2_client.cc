@@ -2,6 +2,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <unordered_map>
 
@@ -247,7 +248,9 @@ class Http2Client final : public ClientConnection {
         owner->Broken(
             e,
             Error{Code::kUnavailable, true, Duration(0),
-                  fmt::format("{}: stream reset ({})", client_.options.authority, nghttp2_http2_strerror(error))},
+                  fmt::format(
+                      "{}: {}", client_.options.authority,
+                      e->fault.empty() ? fmt::format("stream reset ({})", nghttp2_http2_strerror(error)) : e->fault)},
             unprocessed);
       }
       if (owner->closed) return;
@@ -266,8 +269,12 @@ class Http2Client final : public ClientConnection {
       if (auto bytes = wire::Base64Decode(text)) r.grpc_details = std::move(*bytes);
     }
     if (status) {
-      int code = std::atoi(status->c_str());
-      r.grpc_code = code >= 0 && code <= 16 ? static_cast<Code>(code) : Code::kUnknown;
+      // What is no number is no OK.
+      unsigned code = 0;
+      auto [end, error] = std::from_chars(status->data(), status->data() + status->size(), code);
+      bool number = error == std::errc() && end == status->data() + status->size();
+      r.grpc_code = number && code <= 16 ? static_cast<Code>(code) : Code::kUnknown;
+      if (!number) r.grpc_message = fmt::format("malformed grpc-status: \"{}\"", status->substr(0, 100));
     } else {
       // Not a gRPC server, or something between answered for it (gRPC's http-grpc-status-mapping).
       switch (r.status) {
@@ -369,8 +376,13 @@ class Http2Client final : public ClientConnection {
 
   static int OnHeader(nghttp2_session*, const nghttp2_frame* f, const uint8_t* name, size_t nlen, const uint8_t* value,
                       size_t vlen, uint8_t, void* user) {
-    Exchange* e = Of(user).Find(f->hd.stream_id);
+    auto& c = Of(user);
+    Exchange* e = c.Find(f->hd.stream_id);
     if (!e) return 0;
+    if ((e->head_bytes += nlen + vlen + 32) > c.client_.options.max_response_head_bytes) {
+      e->fault = "the head of the answer is too large";
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // nghttp2 resets the stream
+    }
     std::string_view n(reinterpret_cast<const char*>(name), nlen), v(reinterpret_cast<const char*>(value), vlen);
     if (n == ":status") {
       int status = std::atoi(std::string(v).c_str());
@@ -385,7 +397,14 @@ class Http2Client final : public ClientConnection {
     auto& c = Of(user);
     Exchange* e = c.Find(id);
     if (!e) return 0;
+    if (e->response.cut_off || !e->fault.empty()) return 0;  // already reset
     if (e->response.body.size() + n > c.client_.options.max_response_bytes) {
+      if (e->request.grpc) {
+        e->fault = "the answer is too large";
+      } else {
+        e->response.cut_off = true;
+      }
+      std::string().swap(e->response.body);
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
       return 0;
     }
@@ -421,7 +440,7 @@ class Http2Client final : public ClientConnection {
     }
     // A gRPC server may end a call by trailers and then reset the rest of the request.
     ExchangePtr e = it->second->exchange;
-    if (e->response.Header("grpc-status")) error = NGHTTP2_NO_ERROR;
+    if ((e->response.Header("grpc-status") && e->fault.empty()) || e->response.cut_off) error = NGHTTP2_NO_ERROR;
     c.streams_.erase(it);
     auto forgotten = std::find(c.forgotten_.begin(), c.forgotten_.end(), id);
     if (forgotten != c.forgotten_.end()) {

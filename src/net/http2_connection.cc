@@ -143,7 +143,7 @@ class Http2Connection final : public Connection {
     if (!guard.gone() && !trimmed_ && calls_.empty() && out_empty() && now - active_ > kIdle &&
         !nghttp2_session_want_write(session_)) {
       trimmed_ = true;
-      memory_.DropFrameBuffer();
+      memory_.Trim();
       std::string().swap(out_);
       out_at_ = 0;
       std::string().swap(header_text_);
@@ -456,6 +456,8 @@ class Http2Connection final : public Connection {
       nghttp2_option_set_max_outbound_ack(o, 1000);  // SETTINGS and PING floods
       nghttp2_option_set_max_settings(o, 32);
       nghttp2_option_set_no_closed_streams(o, 1);
+      // Answers have few headers and hardly differ: a larger table costs every connection a kilobyte.
+      nghttp2_option_set_max_deflate_dynamic_table_size(o, 1024);
       return o;
     }();
     return options;

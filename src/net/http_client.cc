@@ -178,6 +178,8 @@ void HttpClient::Shared::Broken(const ExchangePtr& e, const Error& error, bool s
     ++e->tries;
     e->sent = false;
     e->response = ClientResponse();
+    e->head_bytes = 0;
+    e->fault.clear();
     waiting.push_front(e);
     std::weak_ptr<Shared> weak = weak_from_this();
     loop.Post([weak] {

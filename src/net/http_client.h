@@ -52,7 +52,8 @@ struct HttpClientOptions {
   Duration keepalive_timeout = std::chrono::seconds(10);
   bool keepalive_without_streams = false;
   size_t max_response_bytes = 4 << 20;
-  size_t max_pending = 4096;  // requests that wait for a connection
+  size_t max_response_head_bytes = 256 << 10;  // names and values, trailers included
+  size_t max_pending = 4096;                   // requests that wait for a connection
 };
 
 struct ClientRequest {
@@ -72,6 +73,9 @@ struct ClientResponse {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  // lower-case names; trailers too
   std::string body;  // gRPC: the message without its prefix, as it came (grpc-encoding)
+  /// Not gRPC: the body was larger than max_response_bytes, and nothing of it is kept. The status counts all the same:
+  /// a request that was taken is not sent again because of a long answer.
+  bool cut_off = false;
   bool grpc_compressed = false;
   // gRPC
   Code grpc_code = Code::kOk;

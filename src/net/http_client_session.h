@@ -16,8 +16,10 @@ struct Exchange {
   ClientResponse response;
   Timer deadline;
   size_t body_bytes = 0;
-  bool sent = false;  // on a connection's wire, at least in part
-  int tries = 0;      // connections that went away before anything of the answer came
+  size_t head_bytes = 0;  // of the answer, so far
+  std::string fault;      // of the answer, for which the stream is reset; HTTP/2
+  bool sent = false;      // on a connection's wire, at least in part
+  int tries = 0;          // connections that went away before anything of the answer came
   class ClientConnection* connection = nullptr;
   int32_t stream = 0;  // HTTP/2
 };

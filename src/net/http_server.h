@@ -110,6 +110,9 @@ class RequestHandler {
   virtual void OnEnd() = 0;
   /// The peer is gone or broke the protocol before the call was answered: the call must not be used any more.
   virtual void OnAbort() = 0;
+  /// HTTP/1.1: the client has closed its side while the answer is waited for. Most have gone; some read on, so the call
+  /// is to be answered all the same.
+  virtual void OnHalfClosed() {}
 };
 
 /// Decides about requests. Called on every loop, concurrently.

@@ -92,15 +92,17 @@ void SessionMemory::Free(void* p, void* self) {
   if (!pages.Has(p)) return std::free(p);
   auto& me = *static_cast<SessionMemory*>(self);
   if (p == me.frame_buffer_) me.frame_buffer_ = nullptr;
+  if (p == me.table_) me.table_ = nullptr;
   pages.Give(p);
 }
 
 void* SessionMemory::Calloc(size_t n, size_t size, void* self) {
   if (size && n > SIZE_MAX / size) return nullptr;
   if (n * size < kPage) return std::calloc(n, size);
-  (void)self;
   void* p = Pages::Instance().Take(n * size);
-  return p ? p : std::calloc(n, size);
+  if (!p) return std::calloc(n, size);
+  static_cast<SessionMemory*>(self)->table_ = p;  // nghttp2 takes nothing else that is zeroed and large
+  return p;
 }
 
 void* SessionMemory::Realloc(void* p, size_t n, void* self) {
@@ -116,8 +118,15 @@ void* SessionMemory::Realloc(void* p, size_t n, void* self) {
   return larger;
 }
 
-void SessionMemory::DropFrameBuffer() {
-  if (frame_buffer_) madvise(frame_buffer_, Pages::Instance().SizeOf(frame_buffer_), MADV_DONTNEED);
+void SessionMemory::Trim() {
+  auto& pages = Pages::Instance();
+  if (frame_buffer_) madvise(frame_buffer_, pages.SizeOf(frame_buffer_), MADV_DONTNEED);
+  if (!table_) return;
+  // Zeros are what a page is again that was given back, whatever they mean to nghttp2.
+  size_t size = pages.SizeOf(table_);
+  auto* begin = static_cast<const uint64_t*>(table_);
+  if (std::all_of(begin, begin + size / sizeof *begin, [](uint64_t word) { return word == 0; }))
+    madvise(table_, size, MADV_DONTNEED);
 }
 
 }  // namespace naru::net

@@ -17,9 +17,9 @@ class SessionMemory {
   SessionMemory(const SessionMemory&) = delete;
   nghttp2_mem* get() { return &mem_; }
 
-  /// Gives the pages of the frame buffer back. Only while nghttp2 has nothing to send: it keeps nothing there between
-  /// two frames.
-  void DropFrameBuffer();
+  /// Gives back pages that hold nothing: those of the frame buffer, and that of the table of streams if no stream has
+  /// an entry in it. Only while nghttp2 has nothing to send: it keeps nothing in the frame buffer between two frames.
+  void Trim();
 
  private:
   static void* Malloc(size_t n, void* self);
@@ -28,7 +28,7 @@ class SessionMemory {
   static void* Realloc(void* p, size_t n, void* self);
 
   nghttp2_mem mem_;
-  void* frame_buffer_ = nullptr;
+  void *frame_buffer_ = nullptr, *table_ = nullptr;
 };
 
 }  // namespace naru::net

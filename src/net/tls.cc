@@ -195,7 +195,21 @@ struct TlsContext::Loaded {
     BioPtr key = OpenPem(s.key_file, s.key_pem);
     from = s.key_pem.empty() ? s.key_file : "key_pem";
     if (!key) return Fail(Code::kFailedPrecondition, "failed to load TLS key {}: {}", from, LastError());
-    EVP_PKEY* k = PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr);
+    // Without a function of our own OpenSSL asks whoever sits at the terminal, and waits.
+    bool encrypted = false;
+    auto no_passphrase = [](char*, int, int, void* seen) {
+      *static_cast<bool*>(seen) = true;
+      return -1;
+    };
+    EVP_PKEY* k = PEM_read_bio_PrivateKey(key.get(), nullptr, no_passphrase, &encrypted);
+    if (encrypted) {
+      EVP_PKEY_free(k);
+      ERR_clear_error();
+      return Fail(
+          Code::kFailedPrecondition,
+          "failed to load TLS key {}: it is encrypted, and no passphrase can be given; \"openssl pkey\" decrypts it",
+          from);
+    }
     bool ok = k && SSL_CTX_use_PrivateKey(ctx, k) && SSL_CTX_check_private_key(ctx);
     EVP_PKEY_free(k);
     if (!ok) return Fail(Code::kFailedPrecondition, "failed to load TLS key {}: {}", from, LastError());

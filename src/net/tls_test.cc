@@ -204,10 +204,15 @@ TEST_F(TlsTest, MissingAndBrokenFilesAreNamed) {
     void (*change)(TlsSettings&);
     const char* want;
   };
+  Shell("openssl pkcs8 -topk8 -in " + Path("server.key") + " -passout pass:open-sesame -out " + Path("locked.key"));
+  Shell("openssl ec -aes128 -in " + Path("server.key") + " -passout pass:open-sesame -out " + Path("locked-old.key"));
   const Case cases[] = {
       {"missing certificate", [](TlsSettings& s) { s.cert_file = "/nonexistent.crt"; },
        "failed to load TLS cert /nonexistent.crt"},
       {"key of another certificate", [](TlsSettings& s) { s.key_file = Path("client.key"); }, "failed to load TLS key"},
+      {"encrypted key", [](TlsSettings& s) { s.key_file = Path("locked.key"); }, "it is encrypted, and no passphrase"},
+      {"encrypted key of the old form", [](TlsSettings& s) { s.key_file = Path("locked-old.key"); },
+       "it is encrypted, and no passphrase"},
       {"CA without certificates", [](TlsSettings& s) { s.client_ca_file = Path("server.key"); },
        "no certificate in it"},
       {"unknown suite", [](TlsSettings& s) { s.cipher_suites = {"TLS_NOPE"}; },

@@ -14,6 +14,7 @@ std::atomic<int> losses_counted{0};  // CountLosses that live
 class ForkAck final : public Ack {
  public:
   ForkAck(std::shared_ptr<struct ForkJoin> join, uint64_t branch) : join_(std::move(join)), branch_(branch) {}
+  bool Abandoned() const override;
 
  protected:
   void OnResolved(const Outcome& outcome) override;
@@ -32,6 +33,11 @@ struct ForkJoin {
   uint64_t refused = 0, dropped = 0, filtered_least = UINT64_MAX, stored = 0;
   Error refusal{Code::kOk, false, Duration{0}, {}}, drop{Code::kOk, false, Duration{0}, {}};
 };
+
+bool ForkAck::Abandoned() const {
+  std::lock_guard lock(join_->mutex);
+  return join_->parent.Abandoned();
+}
 
 void ForkAck::OnResolved(const Outcome& o) {
   ForkJoin& j = *join_;

@@ -57,6 +57,11 @@ class Ack {
     CountLosses(const CountLosses&) = delete;
   };
 
+  /// The sender has gone and hears no outcome: who has not taken the items yet need not, for they count as not taken.
+  /// Any thread.
+  void Abandon() { abandoned_.store(true, std::memory_order_relaxed); }
+  virtual bool Abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
+
   /// Branches of the next fan-out that have the items already, from an earlier Outcome. Before the first token.
   void SetTaken(uint64_t branches) { taken_ = branches; }
 
@@ -76,6 +81,7 @@ class Ack {
 
   std::atomic<uint32_t> tokens_{0};
   std::atomic<uint64_t> open_{0};  // items not resolved yet
+  std::atomic<bool> abandoned_{false};
   uint64_t taken_ = 0;
   std::mutex mutex_;  // guards outcome_
   Outcome outcome_;
@@ -106,6 +112,8 @@ class Token {
   void Refused(const Error& reason, uint64_t taken = 0) { Settle(items_, &Outcome::refused, &reason, taken); }
   /// The branches of the next fan-out that have these items already.
   uint64_t Taken() const { return ack_ ? ack_->taken_ : 0; }
+  /// Whether nobody waits for the outcome any more.
+  bool Abandoned() const { return ack_ && ack_->Abandoned(); }
 
   /// Cuts off a token for `n` items (at most items()).
   Token Split(uint64_t n);

@@ -115,6 +115,10 @@ std::vector<Batch> Batch::Fork(const std::vector<size_t>& branches, uint64_t tak
   return out;
 }
 
+bool Batch::Abandoned() const {
+  return !parts_.empty() && std::all_of(parts_.begin(), parts_.end(), [](auto& p) { return p.token.Abandoned(); });
+}
+
 uint64_t Batch::Taken() const {
   uint64_t taken = 0;
   bool first = true;

@@ -84,6 +84,8 @@ class Batch {
   std::vector<Batch> Fork(const std::vector<size_t>& branches, uint64_t taken);
   /// The branches of the next fan-out that have everything in this batch already; see Outcome::taken.
   uint64_t Taken() const;
+  /// Whether nobody answers for the items but senders who have all gone (Ack::Abandon).
+  bool Abandoned() const;
 
  private:
   template <class F>

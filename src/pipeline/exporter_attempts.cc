@@ -21,7 +21,11 @@ void Shared::Begin(const std::vector<RequestPtr>& start) {
     r->first = net::Loop::Current()->Now();
     r->interval = options.retry.initial_interval;
     if (context.host->tracer().on() && !context.own) StartSpan(*r);
-    Attempt(r);
+    if (r->batch.Abandoned()) {
+      GiveUp(r, kClientGone, "abandoned");
+    } else {
+      Attempt(r);
+    }
   }
 }
 
@@ -78,6 +82,7 @@ void Shared::Deliver(const RequestPtr& r, SendResult result) {
 
 void Shared::Retry(const RequestPtr& r, const Error& error) {
   if (!options.retry.enabled) return GiveUp(r, error, "send_failed");
+  if (r->batch.Abandoned()) return GiveUp(r, error, "abandoned");
   net::Loop& loop = *net::Loop::Current();
   double jitter = 1 + options.retry.randomization_factor * (2 * loop.random().Unit() - 1);
   auto wait = Duration(static_cast<int64_t>(static_cast<double>(r->interval.count()) * jitter));
@@ -128,7 +133,7 @@ void Shared::GiveUp(const RequestPtr& r, const Error& error, std::string_view re
   bool has_tokens =
       std::any_of(r->batch.parts().begin(), r->batch.parts().end(), [](auto& p) { return bool(p.token); });
   if (has_tokens && error.retryable) {
-    context.host->ledger().Post({{held_flight, -n}, {refused_failed, n}});
+    context.host->ledger().Post({{held_flight, -n}, {reason == "abandoned" ? refused_abandoned : refused_failed, n}});
     r->batch.Refused(error);
   } else {
     context.host->ledger().Post({{held_flight, -n}, {Dropped(reason, &error), n}});

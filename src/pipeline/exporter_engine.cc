@@ -14,6 +14,8 @@ const Error kShutdown{Code::kCancelled, true, Duration{0}, "the exporter is shut
 
 using Shared = ExporterEngine::Shared;
 
+const Error kClientGone{Code::kCancelled, true, Duration{0}, "the client has gone"};
+
 ExporterEngine::ExporterEngine(ExporterContext context, EngineOptions options, SenderFactory factory)
     : shared_(std::make_shared<Shared>(std::move(context), std::move(options), std::move(factory))) {
   if (auto& b = shared_->options.queue->batch) {
@@ -47,10 +49,13 @@ void Shared::Consume(Batch&& batch) {
       auto room = static_cast<uint64_t>(options.queue->queue_size);
       // An element that can never fit is let in when the queue is empty: refusing it for ever would be a loss.
       uint64_t used = Used();
-      if (used > 0 && used + cost > room) {
+      // Who comes stands behind those that wait, or a large one among them would never find room.
+      if (!blocked.empty() || (used > 0 && used + cost > room)) {
         if (options.queue->block_on_overflow && blocked.size() < 10000) {
           context.host->ledger().Post({{held_queue, static_cast<int64_t>(n)}});
           blocked.push_back(std::move(batch));
+          if (!std::exchange(sweeping, true))
+            context.host->control_loop().Post([self = shared_from_this()] { self->Sweep(); });
           return;
         }
         lock.unlock();
@@ -239,14 +244,41 @@ void Shared::Finished(const RequestPtr& r) {
   flight_metric->Add(-1);
   r->group.reset();
   std::vector<RequestPtr> start;
-  std::vector<std::pair<Batch, uint64_t>> admitted;
+  bool wait;
   {
     std::lock_guard lock(mutex);
     --in_flight;
     size -= std::min(size, r->cost);
+    if (!successor) size_metric->Set(static_cast<int64_t>(Used()));
+    wait = !blocked.empty();
+    while (!ready.empty() && in_flight < options.queue->num_consumers) {
+      ++in_flight;
+      start.push_back(std::move(ready.front()));
+      ready.pop_front();
+    }
+  }
+  // At the next turn: a backend that answers inside Send must not build up the stack.
+  if (!start.empty()) net::Loop::Current()->Post([self = shared_from_this(), start] { self->Begin(start); });
+  if (wait) net::Loop::Current()->Post([self = shared_from_this()] { self->LetIn(); });
+  CheckDrained();
+}
+
+// Takes senders in that wait for room, as many as there is room for. To be called, on a loop, whenever something has
+// left the queue, in whatever way: what waits holds memory, for lack of which nobody else may come and knock.
+void Shared::LetIn() {
+  std::vector<std::pair<Batch, uint64_t>> admitted;
+  std::vector<Batch> gone;
+  {
+    std::lock_guard lock(mutex);
     uint64_t used = Used();
-    if (!successor) size_metric->Set(static_cast<int64_t>(used));
     while (!blocked.empty()) {
+      // When the way through is longer than clients wait, nobody would hear of what is sent, and all of it would come
+      // again.
+      if (blocked.front().Abandoned()) {
+        gone.push_back(std::move(blocked.front()));
+        blocked.pop_front();
+        continue;
+      }
       uint64_t cost = Cost(blocked.front());
       if (used > 0 && used + cost > static_cast<uint64_t>(options.queue->queue_size)) break;
       size += cost;
@@ -254,19 +286,36 @@ void Shared::Finished(const RequestPtr& r) {
       admitted.emplace_back(std::move(blocked.front()), cost);
       blocked.pop_front();
     }
-    while (!ready.empty() && in_flight < options.queue->num_consumers) {
-      ++in_flight;
-      start.push_back(std::move(ready.front()));
-      ready.pop_front();
-    }
   }
-  if (!start.empty()) {
-    // At the next turn: a backend that answers inside Send must not build up the stack.
-    auto self = shared_from_this();
-    net::Loop::Current()->Post([self, start] { self->Begin(start); });
-  }
+  Forsake(std::move(gone));
   for (auto& [batch, cost] : admitted) Admit(std::move(batch), cost);
-  CheckDrained();
+}
+
+// Once a second, on the control loop, while somebody waits for room: those whose clients have gone hold memory for
+// nothing.
+void Shared::Sweep() {
+  std::vector<Batch> gone;
+  bool again;
+  {
+    std::lock_guard lock(mutex);
+    auto stay = std::stable_partition(blocked.begin(), blocked.end(), [](auto& b) { return !b.Abandoned(); });
+    std::move(stay, blocked.end(), std::back_inserter(gone));
+    blocked.erase(stay, blocked.end());
+    again = sweeping = !blocked.empty();
+  }
+  Forsake(std::move(gone));
+  if (!again) return;
+  sweep = context.host->control_loop().AddTimer(std::chrono::seconds(1), [weak = weak_from_this()] {
+    if (auto s = weak.lock()) s->Sweep();
+  });
+}
+
+void Shared::Forsake(std::vector<Batch> batches) {
+  for (auto& b : batches) {
+    auto n = static_cast<int64_t>(b.items());
+    context.host->ledger().Post({{held_queue, -n}, {refused_abandoned, n}});
+    b.Refused(kClientGone);
+  }
 }
 
 void Shared::FlushAll(std::vector<RequestPtr>& start) {
@@ -298,6 +347,7 @@ void Shared::CheckDrained() {
   context.host->ForEachLoop([self](net::Loop& loop) { self->senders.slot(loop.index()).reset(); },
                             [self, done = std::move(done)] {
                               self->deadline.Cancel();
+                              self->sweep.Cancel();
                               done();
                             });
 }

@@ -49,6 +49,8 @@ struct Request {
 };
 using RequestPtr = std::shared_ptr<Request>;
 
+extern const Error kClientGone;
+
 struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Shared> {
   Shared(ExporterContext c, EngineOptions o, SenderFactory f)
       : context(std::move(c)), options(std::move(o)), factory(std::move(f)), senders(context.host->loops().size()) {
@@ -59,6 +61,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
     refused_shutdown = l.Open(owner, Entry::kRefused, "shutdown");
     refused_failed = l.Open(owner, Entry::kRefused, "send_failed");
     refused_storage = l.Open(owner, Entry::kRefused, "storage_failed");
+    refused_abandoned = l.Open(owner, Entry::kRefused, "abandoned");
     held_queue = l.Open(owner, Entry::kHeld, "queue");
     held_flight = l.Open(owner, Entry::kHeld, "in_flight");
     this->owner = owner;
@@ -107,6 +110,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   void Store(Batch&& batch, uint64_t cost);
   void Stored(Batch& batch, bool direct, Result<uint64_t> sequence);
   void Pump();
+  void Changed();
   void Loaded(uint64_t sequence, uint64_t items, uint64_t bytes, Result<Slice> record);
   void Enqueue(Batch&& batch, uint64_t sequence);
   void Unload(uint64_t bytes);
@@ -128,6 +132,9 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   void Examine(const RequestPtr& r, const Error& error);
   void Deliver(const RequestPtr& r, SendResult result);
   void Finished(const RequestPtr& r);
+  void LetIn();
+  void Sweep();
+  void Forsake(std::vector<Batch> batches);
   void FlushAll(std::vector<RequestPtr>& start);
   void CheckDrained();
   void Expire();
@@ -140,7 +147,8 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   SenderFactory factory;
   PerLoop<Sender> senders;
   Owner owner;
-  Counter sent, refused_full, refused_shutdown, refused_failed, refused_storage, held_queue, held_flight;
+  Counter sent, refused_full, refused_shutdown, refused_failed, refused_storage, refused_abandoned, held_queue,
+      held_flight;
   Sum *capacity_metric, *size_metric, *flight_metric;
   Histogram *send_size, *send_bytes;
   bool batch_bytes = false;
@@ -151,6 +159,8 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
 
   // Of a stored queue so much is in memory; the rest is read when it is to be sent.
   static constexpr uint64_t kLoadedBytes = 16 << 20, kLoadedRecords = 4096;
+
+  net::Timer sweep;  // control loop only
 
   std::mutex mutex;                       // guards what follows
   uint64_t loaded_bytes = 0, loaded = 0;  // records of the stored queue that are in memory
@@ -165,6 +175,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   std::map<std::string, Partition> partitions;
   uint64_t generations = 0;
   std::deque<Batch> blocked;  // with block_on_overflow: senders that wait
+  bool sweeping = false;      // Sweep will run
   uint64_t size = 0;          // by the sizer, of everything that is not finished
   int64_t in_flight = 0;
   bool closing = false, expired = false;

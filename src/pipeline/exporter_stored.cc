@@ -11,6 +11,11 @@ using Shared = ExporterEngine::Shared;
 StoredGroup::~StoredGroup() {
   if (entries.empty()) return;
   auto e = engine.lock();
+  if (e) {
+    std::lock_guard lock(e->mutex);
+    e->loaded_bytes -= bytes;
+    e->loaded -= entries.size();
+  }
   if (kept) {
     // Other parts of the records may be delivered already; they come again, so they are entered again.
     uint64_t items = 0;
@@ -23,15 +28,11 @@ StoredGroup::~StoredGroup() {
     }
     for (auto& entry : entries) log->GiveBack(entry.sequence);
   } else {
-    for (auto& entry : entries) log->Done(entry.sequence);
+    std::vector<uint64_t> sequences;
+    sequences.reserve(entries.size());
+    for (auto& entry : entries) sequences.push_back(entry.sequence);
+    log->Done(sequences);
   }
-  if (!e) return;
-  {
-    std::lock_guard lock(e->mutex);
-    e->loaded_bytes -= bytes;
-    e->loaded -= entries.size();
-  }
-  e->Pump();
 }
 
 Status Shared::OpenLog(Host& host) {
@@ -71,7 +72,7 @@ Status Shared::OpenLog(Host& host) {
   }
   auto weak = weak_from_this();
   log->SetListener([weak] {
-    if (auto s = weak.lock()) s->Pump();
+    if (auto s = weak.lock()) s->Changed();
   });
   size_metric->Set(static_cast<int64_t>(Used()));
   Pump();
@@ -167,6 +168,16 @@ void Shared::Enqueue(Batch&& batch, uint64_t sequence) {
   Begin(start);
 }
 
+// A record waits again, or there is room: this engine's doing, or that of one which it has replaced. Any thread.
+void Shared::Changed() {
+  Pump();
+  {
+    std::lock_guard lock(mutex);
+    if (blocked.empty()) return;
+  }
+  context.host->control_loop().Post([self = shared_from_this()] { self->LetIn(); });
+}
+
 // Reads records of the stored queue while there is room in memory. Any thread.
 void Shared::Pump() {
   for (;;) {
@@ -199,9 +210,8 @@ void Shared::Loaded(uint64_t sequence, uint64_t items, uint64_t bytes, Result<Sl
     auto n = static_cast<int64_t>(items);
     context.host->ledger().Post({{held_queue, -n}, {Dropped("storage_damaged"), n}});
     LogFailure(batch.error(), items, "A record of the stored queue is damaged. Dropping data.");
-    log->Done(sequence);
     Unload(bytes);
-    Pump();
+    log->Done(sequence);
   } else {
     // The disk may work again later.
     LogFailure(batch.error(), items, "The stored queue cannot be read; trying again", LogLevel::kWarn);

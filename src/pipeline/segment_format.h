@@ -17,6 +17,9 @@ inline constexpr uint32_t kMarker = 0x4352a14eu;
 inline constexpr size_t kHeader = 40;
 inline constexpr uint32_t kData = 1, kMarks = 2;
 inline constexpr uint64_t kMarksARecord = 4096;
+// Of sequences and of numbers of segments. No counting gets there: what says more is not of this queue, and the next
+// one cannot overflow.
+inline constexpr uint64_t kMaxNumber = uint64_t{1} << 62;
 inline constexpr std::string_view kSuffix = ".seg";
 
 // Little-endian, as every machine that naru runs on; the format says so.
@@ -58,6 +61,8 @@ struct Header {
     h.items = Get<uint64_t>(p + 24);
     h.crc = Get<uint32_t>(p + 32);
     if ((h.kind != kData && h.kind != kMarks) || h.bytes > SegmentLog::kMaxRecord) return {};
+    // An item has two bytes and more.
+    if (h.sequence > kMaxNumber || h.items > SegmentLog::kMaxRecord) return {};
     return h;
   }
 };

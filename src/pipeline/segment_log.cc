@@ -99,24 +99,29 @@ void SegmentLog::Read(uint64_t sequence, std::function<void(Result<Slice>)> done
   Schedule(lock);
 }
 
-void SegmentLog::Done(uint64_t sequence) {
+void SegmentLog::Done(std::span<const uint64_t> sequences) {
   std::unique_lock lock(mutex_);
-  auto it = records_.find(sequence);
-  if (it == records_.end()) return;
-  Forget(it);
-  marks_.push_back(sequence);
+  for (uint64_t sequence : sequences) {
+    auto it = records_.find(sequence);
+    if (it == records_.end()) continue;
+    Forget(it);
+    marks_.push_back(sequence);
+  }
+  auto listener = listener_;
   Schedule(lock);
+  if (lock.owns_lock()) lock.unlock();
+  if (listener) (*listener)();
 }
 
 void SegmentLog::GiveBack(uint64_t sequence) {
-  std::function<void()> listener;
+  std::shared_ptr<const std::function<void()>> listener;
   {
     std::lock_guard lock(mutex_);
     if (!records_.count(sequence)) return;
     free_.insert(std::upper_bound(free_.begin(), free_.end(), sequence), sequence);
     listener = listener_;
   }
-  if (listener) listener();
+  if (listener) (*listener)();
 }
 
 void SegmentLog::Flush(std::function<void()> done) {
@@ -127,7 +132,7 @@ void SegmentLog::Flush(std::function<void()> done) {
 
 void SegmentLog::SetListener(std::function<void()> listener) {
   std::lock_guard lock(mutex_);
-  listener_ = std::move(listener);
+  listener_ = listener ? std::make_shared<const std::function<void()>>(std::move(listener)) : nullptr;
 }
 
 SegmentLog::Size SegmentLog::size() const {
@@ -179,8 +184,10 @@ void SegmentLog::Work() {
     }
     Status written = Write(appends, marks);
     failed_ = !written;
+    std::shared_ptr<const std::function<void()>> listener;
     {
       std::lock_guard lock(mutex_);
+      if (!written && !appends.empty()) listener = listener_;
       for (auto& w : appends) {
         if (!written) {
           --size_.records;
@@ -202,6 +209,7 @@ void SegmentLog::Work() {
       else
         w.done(tl::unexpected(written.error()));
     }
+    if (listener) (*listener)();
     for (auto& job : jobs) job();
     Reclaim();
     if (!written) {
@@ -328,7 +336,9 @@ void SegmentLog::Reclaim() {
         // Soon enough; at once when the disk is full, for nobody else may make room.
         roll_ = true;
         number = n;
-      } else if (!writing && !front.immovable && disk_bytes_ > 4 * (size_.bytes + options_.segment_bytes)) {
+      } else if (!writing && !front.immovable &&
+                 disk_bytes_ > 4 * (size_.bytes + size_.records * kHeader + options_.segment_bytes)) {
+        // With the headers: what moving could not make smaller would be moved for ever.
         move = n;
       } else {
         return;

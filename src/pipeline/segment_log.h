@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -72,14 +73,16 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   std::optional<Taken> Take();
   /// Reads a record that the caller has taken. kDataLoss: its bytes are damaged.
   void Read(uint64_t sequence, std::function<void(Result<Slice>)> done);
-  /// The record is finished and will not come again (but for a crash before this is on disk).
-  void Done(uint64_t sequence);
+  /// The records are finished and will not come again (but for a crash before this is on disk).
+  void Done(std::span<const uint64_t> sequences);
+  void Done(uint64_t sequence) { Done({&sequence, 1}); }
   /// Somebody else may take it; it is the oldest again.
   void GiveBack(uint64_t sequence);
   /// `done` runs when everything asked for so far is written.
   void Flush(std::function<void()> done);
 
-  /// Runs (on any thread) when a record was given back. One listener; null for none.
+  /// Runs (on any thread) when a record was given back, and when there is room: records are done, or an append has
+  /// failed. One listener, the last one set; null for none.
   void SetListener(std::function<void()> listener);
 
   /// Of all records that are not done, those being appended included.
@@ -144,7 +147,7 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   uint64_t next_sequence_ = 1;
   uint64_t disk_bytes_ = 0;
   bool scheduled_ = false;
-  std::function<void()> listener_;
+  std::shared_ptr<const std::function<void()>> listener_;
 
   // Of the one thread that works:
   uint64_t next_number_ = 1;  // of a segment

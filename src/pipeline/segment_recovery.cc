@@ -50,7 +50,7 @@ Status SegmentLog::Recover() {
       hex = hex && digit >= 0;
       number = number << 4 | static_cast<uint64_t>(digit & 15);
     }
-    if (hex && number != UINT64_MAX) numbers.push_back(number);  // one has to follow
+    if (hex && number <= kMaxNumber) numbers.push_back(number);
   }
   std::sort(numbers.begin(), numbers.end());
   if (!numbers.empty()) next_number_ = numbers.back() + 1;
@@ -163,8 +163,10 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done,
       segment.data_end = at + kHeader + h->bytes;
     } else {
       for (size_t i = 0; i + 8 <= body.size(); i += 8) {
-        done.push_back(Get<uint64_t>(body.data() + i));
-        next_sequence_ = std::max(next_sequence_, done.back() + 1);
+        uint64_t sequence = Get<uint64_t>(body.data() + i);
+        if (sequence > kMaxNumber) continue;
+        done.push_back(sequence);
+        next_sequence_ = std::max(next_sequence_, sequence + 1);
       }
     }
     at += kHeader + h->bytes;

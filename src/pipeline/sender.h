@@ -12,6 +12,9 @@
 
 namespace naru::pipeline {
 
+/// Bytes of what a backend says in words that are kept: they go to logs, pages and clients.
+inline constexpr size_t kMaxBackendText = 1024;
+
 /// How one attempt ended.
 struct SendResult {
   /// kOk: the backend has the batch, but for `rejected` items.

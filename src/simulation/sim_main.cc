@@ -11,7 +11,7 @@ namespace {
 constexpr const char* kUsage =
     "usage: sim_test [--seed=N | --seeds=A-B] [--seconds=S] [-v] [--forget-synced]\n\n"
     "Runs whole pipelines in a simulated world with faults. A seed reproduces its run.\n"
-    "  --seed=N, --seeds=A-B  which (default 1-300; the test run takes 1-250)\n"
+    "  --seed=N, --seeds=A-B  which (default 1-400; the test run takes as many)\n"
     "  --seconds=S            begin no further run after so much CPU time (default: no end)\n"
     "  -v                     print what happens\n"
     "  --forget-synced        the simulated disk loses what was synced: has to be found\n";
@@ -19,7 +19,7 @@ constexpr const char* kUsage =
 }  // namespace
 
 int main(int argc, char** argv) {
-  unsigned long long from = 1, to = 300;
+  unsigned long long from = 1, to = 400;
   double seconds = 1e9;
   naru::simulation::Options options;
   for (int i = 1; i < argc; ++i) {

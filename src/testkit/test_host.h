@@ -31,16 +31,20 @@ class TestHost final : public pipeline::Host {
     return it == extensions_.end() ? nullptr : it->second;
   }
   const std::string& user_agent() const override { return agent_; }
+  pipeline::Disk disk() override { return disk_; }
   std::shared_ptr<const pipeline::ServiceView> View() const override { return view_; }
 
   /// What was charged by components and by the requests that were made with it: 0 when they are gone.
   Budget& budget() { return budget_; }
   /// `extension` outlives the host's components; it is not started here.
   void AddExtension(std::string id, pipeline::Extension* extension) { extensions_[std::move(id)] = extension; }
+  /// Where stored queues live, instead of the system's disk.
+  void SetDisk(pipeline::Disk disk) { disk_ = disk; }
   void SetView(std::shared_ptr<const pipeline::ServiceView> view) { view_ = std::move(view); }
 
  private:
   const std::vector<net::Loop*> loops_;
+  pipeline::Disk disk_;
   Budget budget_;
   pipeline::Gate gate_{budget_};
   pipeline::Ledger ledger_;

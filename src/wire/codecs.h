@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -40,6 +41,34 @@ Result<Slice> DecodeByTrial(Codec codec, size_t guess, size_t max_output, Budget
     capacity = capacity > max_output / 2 ? max_output : capacity * 2;
   }
 }
+
+/// What a decoder writes of which the length is not known: grows by doubling, and never past the hard limit of memory,
+/// what is copied from included.
+class Output {
+ public:
+  /// `first`: the room that is taken at first; `most`: what is not passed by doubling.
+  Output(size_t first, size_t most, Budget& budget) : next_(std::min(first, most)), most_(most), budget_(budget) {}
+  size_t size() const { return size_; }
+  /// Room for `n` more bytes at the end; null when there is no memory. The bytes count after Advance.
+  uint8_t* Room(size_t n) {
+    if (!buffer_ || n > buffer_->capacity() - size_) {
+      BufferRef larger = Buffer::TryAllocate(std::max(std::min(next_, most_), size_ + n), budget_);
+      if (!larger) return nullptr;
+      if (size_) std::memcpy(larger->data(), buffer_->data(), size_);
+      buffer_ = std::move(larger);
+      next_ = buffer_->capacity() * 2;
+    }
+    return buffer_->data() + size_;
+  }
+  void Advance(size_t n) { size_ += n; }
+  Slice Finish() { return buffer_ ? Slice(std::move(buffer_), size_) : Slice(); }
+
+ private:
+  BufferRef buffer_;
+  size_t size_ = 0, next_;
+  const size_t most_;
+  Budget& budget_;
+};
 
 Result<Slice> Inflate(Codec codec, DeflateFormat format, std::string_view bytes, size_t max_output, Budget& budget);
 Result<Slice> DecodeZstd(std::string_view bytes, size_t max_output, Budget& budget);

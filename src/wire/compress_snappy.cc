@@ -103,7 +103,7 @@ Result<Slice> DecodeSnappyBlock(std::string_view bytes, size_t max_output, Budge
 }
 
 Result<Slice> DecodeSnappyFramed(std::string_view bytes, size_t max_output, Budget& budget) {
-  Writer out(std::min(bytes.size() * 4, max_output), budget);
+  Output out(bytes.size() * 4, max_output, budget);
   while (!bytes.empty()) {
     if (bytes.size() < 4) return CorruptInput(Codec::kSnappyFramed);
     uint32_t head = Load32(bytes);
@@ -127,8 +127,8 @@ Result<Slice> DecodeSnappyFramed(std::string_view bytes, size_t max_output, Budg
     }
     if (size > kBlock) return CorruptInput(Codec::kSnappyFramed);
     if (size > max_output - out.size()) return OutputTooLarge(max_output);
-    if (budget.OverHard(size)) return Unavailable("no memory to decompress into: the limit is reached");
     uint8_t* to = out.Room(size);
+    if (!to) return Unavailable("no memory to decompress into: the limit is reached");
     if (type == 1) {
       if (size > 0) std::memcpy(to, chunk.data(), size);
     } else if (!snappy::RawUncompress(chunk.data(), chunk.size(), reinterpret_cast<char*>(to))) {

@@ -192,6 +192,26 @@ TEST(Decompress, StopsAtTheBudgetAndMayBeTriedAgain) {
   }
 }
 
+// Decoders that do not know how much comes grow by doubling, and the old bytes are there until the new have room: that
+// counts.
+TEST(Decompress, GrowthStaysWithinTheBudget) {
+  Slice text = Slice::CopyOf(std::string(12 << 20, 'x'));
+  for (Codec codec : {Codec::kSnappyFramed, Codec::kLz4, Codec::kGzip, Codec::kZstd}) {
+    SCOPED_TRACE(HttpName(codec));
+    Result<Slice> packed = Compress(codec, {&text, 1});
+    ASSERT_TRUE(packed);
+    for (int64_t mib : {9, 14, 20, 64}) {
+      Budget budget;
+      budget.SetLimits(INT64_MAX, mib << 20);
+      Result<Slice> got = Decompress(codec, packed->view(), 20 << 20, budget);
+      EXPECT_LE(budget.used(), mib << 20);
+      if (mib < 12) EXPECT_FALSE(got) << mib;
+      if (mib == 64) EXPECT_TRUE(got);
+      if (got) EXPECT_EQ(got->view(), text.view());
+    }
+  }
+}
+
 // A header that claims 4 GiB buys no memory.
 TEST(Decompress, ClaimsBuyNoMemory) {
   std::string gzip = *Base64Decode("H4sIAAAAAAACA8tLLCpVKEpNTClWKEnNSc1NLSmq1FPIGxUdFR0VpYEoANxFyB1wAwAA");

@@ -25,6 +25,28 @@ struct FreeLz4 {
   void operator()(LZ4F_cctx* c) const { LZ4F_freeCompressionContext(c); }
 };
 
+// What an lz4 context takes for itself when a frame begins, by the block size that the frame names: room for a block of
+// input and one of output. Charged while it lives.
+class Lz4Blocks {
+ public:
+  explicit Lz4Blocks(Budget& budget) : budget_(budget) {}
+  ~Lz4Blocks() { budget_.Release(charged_); }
+  bool Charge(const LZ4F_frameInfo_t& frame) {
+    size_t block = frame.blockSizeID >= LZ4F_max64KB && frame.blockSizeID <= LZ4F_max4MB
+                       ? size_t{64 << 10} << 2 * (frame.blockSizeID - LZ4F_max64KB)
+                       : 64 << 10;
+    size_t want = 2 * block + (128 << 10);
+    if (want <= charged_) return true;
+    if (!budget_.TryCharge(want - charged_)) return false;
+    charged_ = want;
+    return true;
+  }
+
+ private:
+  Budget& budget_;
+  size_t charged_ = 0;
+};
+
 }  // namespace
 
 Result<Slice> DecodeZstd(std::string_view bytes, size_t max_output, Budget& budget) {
@@ -81,13 +103,24 @@ Result<Slice> DecodeLz4(std::string_view bytes, size_t max_output, Budget& budge
     return Unavailable("no memory for a decompressor");
   }
   std::unique_ptr<LZ4F_dctx, FreeLz4> context(raw);
-  Writer out(std::min(bytes.size() * 4, max_output), budget);
-  bool complete = false;
+  Output out(bytes.size() * 4, max_output + 1, budget);
+  Lz4Blocks blocks(budget);
+  bool complete = false, begins = true;
   while (!bytes.empty()) {
+    if (begins) {
+      LZ4F_frameInfo_t frame{};
+      size_t consumed = bytes.size();
+      if (LZ4F_isError(LZ4F_getFrameInfo(context.get(), &frame, bytes.data(), &consumed)))
+        return CorruptInput(Codec::kLz4);
+      if (!blocks.Charge(frame)) return Unavailable("no memory to decompress into: the limit is reached");
+      bytes.remove_prefix(consumed);
+      begins = complete = false;
+      continue;
+    }
     // One byte more than allowed, so that a message of exactly the limit can be told from a longer one.
     size_t room = std::min<size_t>(64 << 10, max_output - out.size() + 1);
-    if (budget.OverHard(room)) return Unavailable("no memory to decompress into: the limit is reached");
     uint8_t* to = out.Room(room);
+    if (!to) return Unavailable("no memory to decompress into: the limit is reached");
     size_t consumed = bytes.size();
     size_t left = LZ4F_decompress(context.get(), to, &room, bytes.data(), &consumed, nullptr);
     if (LZ4F_isError(left)) return CorruptInput(Codec::kLz4);
@@ -95,12 +128,13 @@ Result<Slice> DecodeLz4(std::string_view bytes, size_t max_output, Budget& budge
     out.Advance(room);
     if (out.size() > max_output) return OutputTooLarge(max_output);
     bytes.remove_prefix(consumed);
-    complete = left == 0;
+    begins = complete = left == 0;
   }
   // Output may be waiting although all input is consumed.
   while (!complete) {
     size_t room = std::min<size_t>(64 << 10, max_output - out.size() + 1), consumed = 0;
     uint8_t* to = out.Room(room);
+    if (!to) return Unavailable("no memory to decompress into: the limit is reached");
     size_t left = LZ4F_decompress(context.get(), to, &room, nullptr, &consumed, nullptr);
     if (LZ4F_isError(left) || (room == 0 && left != 0)) return CorruptInput(Codec::kLz4);
     out.Advance(room);

@@ -84,12 +84,12 @@ class GrpcSender final : public pipeline::Sender {
       if (body.size() > 2) {
         if (auto partial = otlp::DecodeExportResponse(body)) {
           out.rejected = partial->rejected > 0 ? static_cast<uint64_t>(partial->rejected) : 0;
-          out.message = partial->message;
+          out.message = partial->message.substr(0, pipeline::kMaxBackendText);
         }
       }
       return out;
     }
-    Error e{got->grpc_code, false, Duration{0}, got->grpc_message};
+    Error e{got->grpc_code, false, Duration{0}, got->grpc_message.substr(0, pipeline::kMaxBackendText)};
     bool told_when = false;
     if (!got->grpc_details.empty()) {
       if (auto s = otlp::DecodeRpcStatus(got->grpc_details); s && s->retry_after) {

@@ -151,7 +151,7 @@ class HttpSender final : public pipeline::Sender {
                                                     : Result<otlp::ExportOutcome>(otlp::ExportOutcome());
       if (partial) {
         out.rejected = partial->rejected > 0 ? static_cast<uint64_t>(partial->rejected) : 0;
-        out.message = partial->message;
+        out.message = partial->message.substr(0, pipeline::kMaxBackendText);
       }
       return out;
     }
@@ -161,7 +161,7 @@ class HttpSender final : public pipeline::Sender {
                                      : proto ? otlp::DecodeRpcStatus(got->body)
                                              : Result<otlp::RpcStatus>(otlp::RpcStatus());
     if (status && !status->message.empty()) {
-      e.message += fmt::format(", Message={}", status->message.substr(0, 1024));
+      e.message += fmt::format(", Message={}", status->message.substr(0, pipeline::kMaxBackendText));
     } else if (!json && !proto && !got->body.empty()) {
       e.message += fmt::format(", Body={}", got->body.substr(0, std::min<size_t>(got->body.find('\n'), 200)));
     }

@@ -12,7 +12,7 @@ HealthCheck::HealthCheck(const Config& config, pipeline::ExtensionContext contex
       server_(config.server, [this](auto& head, Clock& clock) { return Answer(head, clock); }) {}
 
 Status HealthCheck::Start(pipeline::Host& host) {
-  if (auto s = server_.Start(host); !s) return s;
+  if (auto s = server_.Start(host, context_.log); !s) return s;
   context_.log.Info("Starting health_check extension", {{"endpoint", server_.address()}, {"path", config_.path}});
   return {};
 }

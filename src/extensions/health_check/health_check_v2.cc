@@ -103,7 +103,7 @@ HealthCheckV2::HealthCheckV2(const Config& config, pipeline::ExtensionContext co
 
 Status HealthCheckV2::Start(pipeline::Host& host) {
   if (pages_) {
-    if (auto s = pages_->Start(host); !s) return s;
+    if (auto s = pages_->Start(host, context_.log); !s) return s;
     context_.log.Info("Starting health_check extension", {{"endpoint", pages_->address()}});
   }
   if (!config_.grpc) return {};
@@ -113,7 +113,7 @@ Status HealthCheckV2::Start(pipeline::Host& host) {
   grpc_auth_ = *auth;
   grpc_ = std::make_unique<net::HttpServer>(host.loops(), c.Options(), *this, host.gate().budget());
   auto listener =
-      pipeline::Listen(host, pipeline::ListenerSettings::Of(c), {"h2"},
+      pipeline::Listen(host, context_.log, pipeline::ListenerSettings::Of(c), {"h2"},
                        [this](net::Loop& loop, std::unique_ptr<net::Stream> s) { grpc_->Accept(loop, std::move(s)); });
   if (!listener) return tl::unexpected(listener.error());
   grpc_listener_ = std::move(*listener);

@@ -50,7 +50,7 @@ Status Pprof::Start(pipeline::Host& host) {
   claimed_ = true;
   server_ = std::make_unique<net::HttpServer>(host.loops(), ServerOptions(), pages_, host.gate().budget());
   auto listener = pipeline::Listen(
-      host, {config_.endpoint, "tcp", {}}, {"http/1.1"},
+      host, context_.log, {config_.endpoint, "tcp", {}}, {"http/1.1"},
       [this](net::Loop& loop, std::unique_ptr<net::Stream> s) { server_->Accept(loop, std::move(s)); });
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::move(*listener);

@@ -10,7 +10,7 @@ ZPages::ZPages(const Config& config, pipeline::ExtensionContext context)
       server_(config.server, [this](auto& head, Clock& clock) { return Answer(head, clock); }) {}
 
 Status ZPages::Start(pipeline::Host& host) {
-  if (auto s = server_.Start(host); !s) return s;
+  if (auto s = server_.Start(host, context_.log); !s) return s;
   listening_ = host.tracer().AddSink(traces_);
   context_.log.Info("Starting zPages extension", {{"endpoint", server_.address()}});
   return {};

@@ -106,9 +106,18 @@ Status CheckMiddlewares(Host& host, const std::vector<MiddlewareConfig>& middlew
   return {};
 }
 
-Result<std::unique_ptr<net::Listener>> Listen(Host& host, const ListenerSettings& settings,
-                                              std::vector<std::string> alpn,
-                                              std::function<void(net::Loop&, std::unique_ptr<net::Stream>)> accept) {
+void WarnIfExposed(const Logger& log, const net::Address& address) {
+  if (!address.IsUnspecified()) return;
+  log.Warn(
+      "Using the 0.0.0.0 address exposes this server to every network interface, which may facilitate Denial of "
+      "Service attacks.",
+      {{"endpoint", address.ToString()}});
+}
+
+namespace {
+
+Result<std::unique_ptr<net::Listener>> Open(Host& host, const ListenerSettings& settings, std::vector<std::string> alpn,
+                                            std::function<void(net::Loop&, std::unique_ptr<net::Stream>)> accept) {
   if (auto s = CheckMiddlewares(host, settings.middlewares, true); !s) return Unexpected(s.error());
   auto address = ListenAddress(settings.endpoint, settings.transport);
   if (!address) return tl::unexpected(address.error());
@@ -120,6 +129,16 @@ Result<std::unique_ptr<net::Listener>> Listen(Host& host, const ListenerSettings
   // sign.
   if (settings.tls->client_ca_file_reload && reload == Duration(0)) reload = std::chrono::seconds(10);
   return TlsListener::Open(host, *address, std::move(*context), reload, std::move(accept));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<net::Listener>> Listen(Host& host, const Logger& log, const ListenerSettings& settings,
+                                              std::vector<std::string> alpn,
+                                              std::function<void(net::Loop&, std::unique_ptr<net::Stream>)> accept) {
+  auto listener = Open(host, settings, std::move(alpn), std::move(accept));
+  if (listener) WarnIfExposed(log, (*listener)->local());
+  return listener;
 }
 
 }  // namespace naru::pipeline

@@ -23,9 +23,12 @@ struct ListenerSettings {
 Status CheckMiddlewares(Host& host, const std::vector<MiddlewareConfig>& middlewares, bool server);
 
 /// Listens on the control loop; `accept` gets each connection, ready for HTTP, on its own loop's thread. Control loop
-/// only. Errors name the address, the file or the middleware that is missing.
-Result<std::unique_ptr<net::Listener>> Listen(Host& host, const ListenerSettings& settings,
+/// only. Warns on `log` as WarnIfExposed. Errors name the address, the file or the middleware that is missing.
+Result<std::unique_ptr<net::Listener>> Listen(Host& host, const Logger& log, const ListenerSettings& settings,
                                               std::vector<std::string> alpn,
                                               std::function<void(net::Loop&, std::unique_ptr<net::Stream>)> accept);
+
+/// Warns when an address that is listened on means every interface.
+void WarnIfExposed(const Logger& log, const net::Address& address);
 
 }  // namespace naru::pipeline

@@ -33,13 +33,13 @@ Result<std::map<std::string, std::string, std::less<>>> Authenticate(ServerAuth&
   });
 }
 
-Status PageServer::Start(Host& host) {
+Status PageServer::Start(Host& host, const Logger& log) {
   auto auth = FindServerAuth(host, config_.auth);
   if (!auth) return Unexpected(auth.error());
   auth_ = *auth;
   server_ = std::make_unique<net::HttpServer>(host.loops(), config_.Options(), *this, host.gate().budget());
   auto listener =
-      Listen(host, ListenerSettings::Of(config_), {"h2", "http/1.1"},
+      Listen(host, log, ListenerSettings::Of(config_), {"h2", "http/1.1"},
              [this](net::Loop& loop, std::unique_ptr<net::Stream> s) { server_->Accept(loop, std::move(s)); });
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::move(*listener);

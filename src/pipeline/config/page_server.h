@@ -25,8 +25,8 @@ class PageServer final : public net::Service {
   using Handler = std::function<PageAnswer(const net::RequestHead& head, Clock& clock)>;
   PageServer(const HttpServerConfig& config, Handler handler)
       : config_(config), handler_(std::move(handler)), cors_(config.cors) {}
-  /// Control loop, like Shutdown.
-  Status Start(Host& host);
+  /// Control loop, like Shutdown. `log` hears of an address that is open to all.
+  Status Start(Host& host, const Logger& log);
   /// "127.0.0.1:13133"; after Start.
   std::string address() const { return listener_->local().ToString(); }
   void Shutdown(MonoTime deadline, std::function<void()> done);

@@ -87,22 +87,17 @@ Status Endpoint::Open(pipeline::Host& host) {
   }
   server_ = std::make_unique<net::HttpServer>(host.loops(), options_, *this, gate_->budget());
   auto self = weak_from_this();
-  auto listener = pipeline::Listen(
-      host, listen_, grpc_only_ ? std::vector<std::string>{"h2"} : std::vector<std::string>{"h2", "http/1.1"},
-      [self](net::Loop& loop, std::unique_ptr<net::Stream> stream) {
-        if (auto e = self.lock()) e->server_->Accept(loop, std::move(stream));
-      });
+  auto listener =
+      pipeline::Listen(host, context_.log, listen_,
+                       grpc_only_ ? std::vector<std::string>{"h2"} : std::vector<std::string>{"h2", "http/1.1"},
+                       [self](net::Loop& loop, std::unique_ptr<net::Stream> stream) {
+                         if (auto e = self.lock()) e->server_->Accept(loop, std::move(stream));
+                       });
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::move(*listener);
   local_ = listener_->local();
   context_.log.Info(grpc_only_ ? "Starting GRPC server" : "Starting HTTP server",
                     {{"endpoint", listener_->local().ToString()}});
-  if (listener_->local().IsUnspecified()) {
-    context_.log.Warn(
-        "Using the 0.0.0.0 address exposes this server to every network interface, which may facilitate Denial of "
-        "Service attacks.",
-        {{"endpoint", listener_->local().ToString()}});
-  }
   return {};
 }
 

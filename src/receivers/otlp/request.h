@@ -19,7 +19,11 @@ class Request final : public net::RequestHandler, public pipeline::Ack, public s
   std::span<uint8_t> Reserve(size_t expected) override;
   void Commit(size_t n) override;
   void OnEnd() override;
-  void OnAbort() override { call_ = nullptr; }
+  void OnAbort() override {
+    call_ = nullptr;
+    Abandon();
+  }
+  void OnHalfClosed() override { Abandon(); }
 
  protected:
   void OnResolved(const pipeline::Outcome& outcome) override;
