@@ -100,9 +100,11 @@ bool Translator::full() const {
          round_.pushes.size() >= limits_.tenants;
 }
 
-void Translator::Take(Cursor& cursor, uint64_t now) {
+size_t Translator::Take(Cursor& cursor, uint64_t now) {
   resource_number_ = UINT64_MAX;  // of another cursor perhaps
+  const size_t before = round_.push_of.size();
   for (; !cursor.at_end() && !full(); cursor.Advance()) Add(cursor, now);
+  return round_.push_of.size() - before;
 }
 
 // Text of a value; lies in the request or in the arena.
@@ -234,7 +236,7 @@ void Translator::Line(Format format, const Cursor& cursor, wire::Writer& out) {
 void Translator::Refuse(Unfit unfit, std::string_view example) {
   auto i = static_cast<size_t>(unfit);
   if (round_.unfit[i]++ == 0) round_.example[i] = example.substr(0, 100);
-  round_.push_of.push_back(Round::kNone);
+  round_.push_of.push_back(static_cast<uint16_t>(Round::kUnfitFrom + i));
 }
 
 void Translator::Add(const Cursor& cursor, uint64_t now) {

@@ -86,9 +86,9 @@ struct Push {
 
 struct Round {
   std::vector<Push> pushes;  // one a tenant, in the order in which the tenants came
-  /// For each record that the cursor passed, the index of its push, or kNone when it was unfit.
+  /// For each record that the cursor passed, the index of its push, or kUnfitFrom plus the number of an Unfit.
   std::vector<uint16_t> push_of;
-  static constexpr uint16_t kNone = UINT16_MAX;
+  static constexpr uint16_t kUnfitFrom = UINT16_MAX - kUnfits;
   std::array<uint64_t, kUnfits> unfit{};
   std::array<std::string, kUnfits> example;  // what the first of each was about, cut to 100 bytes; may be empty
 };
@@ -100,8 +100,8 @@ class Translator {
   /// A round: Begin, Take for one request after another while it is not full, Finish.
   void Begin();
   /// Translates records from the cursor on, until its end or a limit. `now` (ns since the epoch) is the time of records
-  /// that have none.
-  void Take(Cursor& cursor, uint64_t now);
+  /// that have none. How many it passed.
+  size_t Take(Cursor& cursor, uint64_t now);
   /// A limit is reached.
   bool full() const;
   /// What was taken. The round owns all it holds.

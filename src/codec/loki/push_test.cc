@@ -379,7 +379,8 @@ TEST(LokiPush, WhatIsTooLargeIsUnfitAndTheRestGoesOn) {
   b.Add(LogData{.time = 4, .body = "x", .attributes = {{"loki.attribute.labels", "l"}, {"l", big}}});
   Slice request = b.Finish();
   Round round = TranslateAll(request.view(), {}, {.line_bytes = 1000, .label_bytes = 1000});
-  EXPECT_EQ(round.push_of, (std::vector<uint16_t>{Round::kNone, 0, Round::kNone, Round::kNone}));
+  EXPECT_EQ(round.push_of,
+            (std::vector<uint16_t>{Round::kUnfitFrom + 4, 0, Round::kUnfitFrom + 3, Round::kUnfitFrom + 3}));
   EXPECT_EQ(round.unfit[static_cast<size_t>(Unfit::kLineTooLarge)], 1u);
   EXPECT_EQ(round.unfit[static_cast<size_t>(Unfit::kLabelsTooLarge)], 2u);
   ASSERT_EQ(round.pushes.size(), 1u);
