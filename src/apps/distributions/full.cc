@@ -4,6 +4,7 @@
 #include "exporters/console/factory.h"
 #include "exporters/debug/factory.h"
 #include "exporters/file/factory.h"
+#include "exporters/loki/factory.h"
 #include "exporters/nop/factory.h"
 #include "exporters/otlp_grpc/factory.h"
 #include "exporters/otlp_http/factory.h"
@@ -39,6 +40,7 @@ collector::Factories FullDistribution() {
   f.push_back(exporters::console::NewFactory());
   f.push_back(exporters::debug::NewFactory());
   f.push_back(exporters::file::NewFactory());
+  f.push_back(exporters::loki::NewFactory());
   f.push_back(exporters::nop::NewFactory());
   f.push_back(exporters::otlp_grpc::NewFactory());
   f.push_back(exporters::otlp_http::NewFactory());
