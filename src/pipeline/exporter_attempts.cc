@@ -124,8 +124,7 @@ void Shared::BookSent(uint64_t n, uint64_t rejected, const std::string& message)
   if (!rejected) return context.host->ledger().Post({{held_flight, -all}, {sent, all}});
   context.host->ledger().Post(
       {{held_flight, -all}, {sent, all - not_taken}, {Dropped("rejected_by_backend"), not_taken}});
-  LogFailure(Error{Code::kInvalidArgument, false, Duration{0}, "partial success: " + message}, rejected,
-             "the backend rejected records");
+  LogFailure(Error{Code::kInvalidArgument, false, Duration{0}, message}, rejected, "the backend rejected records");
 }
 
 void Shared::Deliver(const RequestPtr& r, SendResult result) {
@@ -136,7 +135,7 @@ void Shared::Deliver(const RequestPtr& r, SendResult result) {
   r->span.Set("items.failed", static_cast<int64_t>(unfit + rejected));
   r->span.End();
   BookUnfit(result);
-  BookSent(fit, rejected, result.message);
+  BookSent(fit, rejected, result.ends.empty() ? "partial success: " + result.message : result.message);
   if (!rejected && !result.message.empty())
     context.log.Warn("the backend took everything and warns", {{"message", result.message}});
   if (result.ends.empty()) {

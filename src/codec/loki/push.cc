@@ -84,6 +84,41 @@ void Cursor::Settle() {
   }
 }
 
+std::pair<Push, Push> Cut(const Push& push, uint64_t n) {
+  wire::Writer halves[2] = {wire::Writer(push.body.size()), wire::Writer(push.body.size())};
+  uint64_t record = 0;
+  wire::Reader request(push.body.view());
+  while (uint32_t tag = request.Next()) {
+    if (tag != wire::Tag(field::kStreams, wire::kLength)) {
+      request.Skip(tag);
+      continue;
+    }
+    wire::Reader stream = request.Message();
+    std::string_view labels;
+    int open = -1;  // the half that the stream was begun in
+    wire::Writer::Mark mark{};
+    while (uint32_t inner = stream.Next()) {
+      if (inner == wire::Tag(field::kLabels, wire::kLength)) {
+        labels = stream.Bytes();
+      } else if (inner == wire::Tag(field::kEntries, wire::kLength)) {
+        std::string_view entry = stream.Bytes();
+        int half = record++ < n ? 0 : 1;
+        if (half != open) {
+          if (open >= 0) halves[open].End(mark);
+          open = half;
+          mark = halves[half].Begin(field::kStreams, 1024);
+          halves[half].BytesField(field::kLabels, labels);
+        }
+        halves[half].BytesField(field::kEntries, entry);
+      } else {
+        stream.Skip(inner);
+      }
+    }
+    if (open >= 0) halves[open].End(mark);
+  }
+  return {{push.tenant, n, halves[0].Finish()}, {push.tenant, push.records - n, halves[1].Finish()}};
+}
+
 Translator::Translator(const DefaultLabels& defaults, const Limits& limits) : defaults_(defaults), limits_(limits) {}
 
 void Translator::Begin() {
@@ -139,7 +174,7 @@ void Translator::TakeAttributes(const otlp::LogRecord& record) {
 // The attribute `name`, or, when there is none, the one in nested maps that the parts of a dotted name lead to.
 void Translator::PromoteOne(const LineAttributes& from, std::string_view name) {
   if (++asked_ > limits_.labels) return;
-  if (const AnyValue* value = Find(from, name)) return labels_.Set(name, Text(*value));
+  if (const AnyValue* value = Find(from, name)) return SetLabel(name, *value);
   size_t dot = name.find('.');
   if (dot == std::string_view::npos) return;
   const AnyValue* outer = Find(from, name.substr(0, dot));
@@ -152,7 +187,14 @@ void Translator::PromoteOne(const LineAttributes& from, std::string_view name) {
     if (!found) return;
     rest.remove_prefix(std::min(dot + 1, rest.size()));
   }
-  labels_.Set(name, Text(value));
+  SetLabel(name, value);
+}
+
+void Translator::SetLabel(std::string_view name, const AnyValue& value) {
+  std::string_view text = Text(value);
+  // A list or map without a text has a number that JSON lacks. In the line it has a form, so it stays there.
+  if (text.empty() && (value.kind == Kind::kArray || value.kind == Kind::kKvlist)) return;
+  labels_.Set(name, text);
 }
 
 // The attributes that a hint names: a text with commas, or a list; what else it is counts as one name.
@@ -321,17 +363,21 @@ void Translator::File(std::string_view tenant, size_t offset) {
 Round Translator::Finish() {
   std::string_view entries = entries_.view();
   auto size_of = [](const Stream& s) { return wire::FieldSize(field::kLabels, s.labels.size()) + s.bytes; };
+  round_.places.resize(entry_list_.size());
   std::vector<size_t> totals(round_.pushes.size());
   for (const Stream& s : streams_) totals[s.tenant] += wire::FieldSize(field::kStreams, size_of(s));
   for (size_t tenant = 0; tenant < totals.size(); ++tenant) {
     wire::Writer out(totals[tenant]);
+    uint32_t place = 0;
     for (const Stream& s : streams_) {
       if (s.tenant != tenant) continue;
       out.Varint(wire::Tag(field::kStreams, wire::kLength));
       out.Varint(size_of(s));
       out.BytesField(field::kLabels, s.labels);
-      for (uint32_t e = s.first; e != kNoEntry; e = entry_list_[e].next)
+      for (uint32_t e = s.first; e != kNoEntry; e = entry_list_[e].next) {
         out.Raw(entries.substr(entry_list_[e].offset, entry_list_[e].size));
+        round_.places[e] = place++;
+      }
     }
     round_.pushes[tenant].body = out.Finish();
   }

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/buffer.h"
@@ -86,12 +87,17 @@ struct Push {
 
 struct Round {
   std::vector<Push> pushes;  // one a tenant, in the order in which the tenants came
+  /// For each record that is in a push, in the order of the cursor, its place there: pushes are ordered by stream.
+  std::vector<uint32_t> places;
   /// For each record that the cursor passed, the index of its push, or kUnfitFrom plus the number of an Unfit.
   std::vector<uint16_t> push_of;
   static constexpr uint16_t kUnfitFrom = UINT16_MAX - kUnfits;
   std::array<uint64_t, kUnfits> unfit{};
   std::array<std::string, kUnfits> example;  // what the first of each was about, cut to 100 bytes; may be empty
 };
+
+/// Cuts a push in two: its first `n` records (1 to records - 1), and the others.
+std::pair<Push, Push> Cut(const Push& push, uint64_t n);
 
 class Translator {
  public:
@@ -130,6 +136,7 @@ class Translator {
   void FindLabels(int32_t severity);
   void Promote(const LineAttributes& from, const otlp::AnyValue& hint);
   void PromoteOne(const LineAttributes& from, std::string_view name);
+  void SetLabel(std::string_view name, const otlp::AnyValue& value);
   std::string_view Text(const otlp::AnyValue& value);
   bool FindTenant(std::string_view* tenant);
   void Remove(LineAttributes& attributes);

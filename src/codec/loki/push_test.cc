@@ -75,6 +75,7 @@ const std::vector<Case>& Cases() {
       EncodeKvlist({{"z", 1}, {"a", "<&>"}, {"empty", Value()}, {"l", Value::Encoded(kList)}});
   static const std::string kNested = EncodeKvlist({{"pod", Value::Encoded(EncodeKvlist({{"name", "p-1"}, {"n", 7}}))}});
   static const std::string kNames = EncodeArray({" service.name ", "host", 5});
+  static const std::string kNan = EncodeArray({1, std::nan("")});
   static const std::string kTwice = EncodeKvlist({{"k", 1}, {"k", 2}});
   static const auto* cases = new std::vector<Case>{
       {"default labels",
@@ -141,7 +142,7 @@ const std::vector<Case>& Cases() {
       {"labels of every kind of value",
        [](auto& b) {
          b.Add(LogData{.time = 1,
-                       .attributes = {{"loki.attribute.labels", "s,b,i,d,bytes,list,map,empty,none"},
+                       .attributes = {{"loki.attribute.labels", "s,b,i,d,bytes,list,map,nan,empty,none"},
                                       {"s", "a \"b\"\n"},
                                       {"b", false},
                                       {"i", -9},
@@ -149,6 +150,7 @@ const std::vector<Case>& Cases() {
                                       {"bytes", Value::OfBytes("\x01\x02")},
                                       {"list", Value::Encoded(kList)},
                                       {"map", Value::Encoded(kMap)},
+                                      {"nan", Value::Encoded(kNan)},
                                       {"empty", Value()}}});
        },
        kNone},
@@ -367,6 +369,37 @@ TEST(LokiPush, SeveralRequestsMakeOneRound) {
             "    0.000000001 {\"body\":\"a\",\"resources\":{\"service.name\":\"one\"}}\n"
             "  {exporter=\"OTLP\", job=\"two\"}\n"
             "    0.000000002 {\"body\":\"b\",\"resources\":{\"service.name\":\"two\"}}\n");
+}
+
+// Every way to cut a push in two leaves the same records in the same order, and tells each its place.
+TEST(LokiPush, IsCut) {
+  RequestBuilder b(otlp::Signal::kLogs);
+  b.Resource({{"service.name", "shop"}});
+  for (int i = 0; i < 9; ++i)
+    b.Add(LogData{.time = static_cast<uint64_t>(i + 1), .severity_number = 1 + 4 * (i % 3), .body = i});
+  Slice request = b.Finish();
+  Round round = TranslateAll(request.view());
+  ASSERT_EQ(round.pushes.size(), 1u);
+  EXPECT_EQ(round.places, (std::vector<uint32_t>{0, 3, 6, 1, 4, 7, 2, 5, 8}));
+  auto entries = [](const Push& p) {
+    std::vector<std::string> out;
+    oracle::PushRequest request;
+    EXPECT_TRUE(request.ParseFromArray(p.body.data(), static_cast<int>(p.body.size())));
+    for (auto& s : request.streams()) {
+      EXPECT_GT(s.entries_size(), 0);
+      for (auto& e : s.entries()) out.push_back(s.labels() + e.line());
+    }
+    EXPECT_EQ(out.size(), p.records);
+    return out;
+  };
+  std::vector<std::string> all = entries(round.pushes[0]);
+  for (uint64_t n = 1; n < 9; ++n) {
+    auto [first, second] = Cut(round.pushes[0], n);
+    std::vector<std::string> both = entries(first), more = entries(second);
+    EXPECT_EQ(both.size(), n);
+    both.insert(both.end(), more.begin(), more.end());
+    EXPECT_EQ(both, all);
+  }
 }
 
 TEST(LokiPush, WhatIsTooLargeIsUnfitAndTheRestGoesOn) {

@@ -258,25 +258,63 @@ TEST_F(LokiExport, WhatLokiRefusesForGoodDoesNotTakeOthersDown) {
   EXPECT_EQ(Taken(), (std::vector<uint64_t>{0, 2, 3, 5}));
   EXPECT_EQ(rig_.books().sent, 4);
   EXPECT_EQ(Dropped("rejected_by_backend"), 2);
-  EXPECT_EQ(loki_.pushes.size(), 3u);
+  EXPECT_EQ(loki_.pushes.size(), 5u);
+  End();
+}
 
-  // A batch that is refused altogether is tried once more, input by input.
+Slice Numbered(uint64_t first, uint64_t n) {
+  otlp::RequestBuilder b(Signal::kLogs);
+  for (uint64_t i = first; i < first + n; ++i) {
+    std::string body = Number(i);
+    b.Add(LogData{.time = i + 1, .severity_number = static_cast<int32_t>(1 + i % 4), .body = body});
+  }
+  return b.Finish();
+}
+
+// A push is refused because of some of its records: they are found, and the others are there once or more often.
+TEST_F(LokiExport, WhatLokiRefusesIsFound) {
+  Begin("");
+  std::set<uint64_t> bad = {0, 500, 999};
   loki_.answer = [&](const FakeLoki::Push& p) {
-    return p.body.find(Number(100)) != std::string::npos ? Answer{400, "no"} : Answer();
+    for (uint64_t n : testkit::NumbersIn(p.body)) {
+      if (bad.count(n)) return Answer{400, "too old"};
+    }
+    return Answer();
   };
   auto heard = std::make_shared<testkit::Heard>();
   pipeline::Batch batch(Signal::kLogs);
-  for (uint64_t i = 100; i < 103; ++i) {
-    otlp::RequestBuilder b(Signal::kLogs);
-    std::string body = Number(i);
-    b.Add(LogData{.time = 1, .body = body});
-    batch.Append(b.Finish(), testkit::TokenFor(heard, 1));
-  }
+  batch.Append(Numbered(0, 600), testkit::TokenFor(heard, 600));
+  batch.Append(Numbered(600, 400), testkit::TokenFor(heard, 400));
   rig_.Send(0, std::move(batch));
   rig_.world().RunFor(1min);
-  EXPECT_EQ(Dropped("refused_by_backend"), 1);
-  EXPECT_EQ(loki_.taken.count(101) + loki_.taken.count(102), 2u);
-  EXPECT_EQ(rig_.books().sent, 6);
+  EXPECT_EQ(rig_.books().sent, 997);
+  EXPECT_EQ(Dropped("rejected_by_backend"), 3);
+  for (uint64_t n = 0; n < 1000; ++n) EXPECT_EQ(loki_.taken.count(n), bad.count(n) ? 0u : 1u) << n;
+  EXPECT_LT(loki_.pushes.size(), 64u);
+  End();
+}
+
+// Where everything is refused that ends soon; with too much of it the good ones that are in bad company count as bad.
+TEST_F(LokiExport, LookingForWhatIsRefusedIsBounded) {
+  Begin("sending_queue: {enabled: false}");
+  loki_.answer = [&](const FakeLoki::Push&) { return Answer{400, "no"}; };
+  auto heard = rig_.Send(0, Numbered(0, 1000), 1000);
+  rig_.world().RunFor(1min);
+  EXPECT_EQ(loki_.pushes.size(), 13u);
+  EXPECT_EQ(Dropped("rejected_by_backend"), 1000);
+  EXPECT_EQ(heard->outcome.dropped, 1000u);
+
+  loki_.pushes.clear();
+  loki_.answer = [&](const FakeLoki::Push& p) {
+    for (uint64_t n : testkit::NumbersIn(p.body)) {
+      if (n % 5 == 0) return Answer{400, "no"};
+    }
+    return Answer();
+  };
+  rig_.Send(0, Numbered(1000, 5000), 5000);
+  rig_.world().RunFor(1min);
+  EXPECT_LE(loki_.pushes.size(), 129u);
+  EXPECT_EQ(rig_.books().sent + rig_.books().dropped, 6000) << rig_.books().ToString();
   End();
 }
 
@@ -317,7 +355,7 @@ TEST_F(LokiExport, RecordsWithoutAFormAreCountedByReason) {
   rig_.world().RunFor(5min);
   EXPECT_EQ(rig_.books().sent, 1);
   EXPECT_EQ(Dropped("no_labels"), 4);
-  EXPECT_EQ(Dropped("refused_by_backend"), 1);
+  EXPECT_EQ(Dropped("rejected_by_backend"), 1);
   double unlabelled = 0;
   for (auto& f : rig_.host().metrics().Collect()) {
     if (f.instrument.name != "otelcol_lokiexporter_send_failed_due_to_missing_labels") continue;

@@ -53,11 +53,16 @@ Result<Slice> Select(const Slice& request, const std::function<bool(size_t)>& ke
 }  // namespace
 
 Push* Transfer::Next(codec::loki::Translator& translator, uint64_t now) {
-  while (push_ >= round_.pushes.size()) {
+  while (pieces_.empty()) {
+    if (push_ < round_.pushes.size()) {
+      push_fates_.emplace_back(round_.pushes[push_].records, Fate::kOpen);
+      pieces_.push_back({std::move(round_.pushes[push_++]), 0});
+      break;
+    }
     NoteRound();
     if (!Translate(translator, now)) return nullptr;
   }
-  return &round_.pushes[push_];
+  return &pieces_.front().push;
 }
 
 // The next round; false when there is nothing left.
@@ -76,23 +81,43 @@ bool Transfer::Translate(codec::loki::Translator& translator, uint64_t now) {
 }
 
 void Transfer::End(Fate fate) {
-  round_.pushes[push_].body = Slice();
-  push_fates_.push_back(fate);
-  ++push_;
+  const Piece& p = pieces_.front();
+  auto& fates = push_fates_.back();
+  std::fill_n(fates.begin() + static_cast<ptrdiff_t>(p.first), p.push.records, fate);
+  pieces_.pop_front();
+}
+
+void Transfer::Delivered() {
+  delivered_ = true;
+  End(Fate::kDelivered);
 }
 
 void Transfer::Rejected(Error why) {
   refusal_ = std::move(why);
-  End(Fate::kRejected);
+  ++refusals_;
+  Piece& p = pieces_.front();
+  if (p.push.records == 1 || cuts_ >= kCuts || (refusals_ >= kRefusals && !delivered_)) return End(Fate::kRejected);
+  ++cuts_;
+  uint64_t half = p.push.records / 2;
+  auto [first, second] = codec::loki::Cut(p.push, half);
+  // Behind the others, so that the good half of a push is found before the bad one is looked into.
+  size_t begin = p.first;
+  pieces_.pop_front();
+  pieces_.push_back({std::move(first), begin});
+  pieces_.push_back({std::move(second), begin + half});
 }
 
 void Transfer::NoteRound() {
-  push_fates_.resize(round_.pushes.size(), Fate::kOpen);
+  size_t fit = 0;
   for (uint16_t push : round_.push_of) {
-    bool unfit = push >= Round::kUnfitFrom;
-    fates_.push_back(unfit ? static_cast<Fate>(static_cast<size_t>(Fate::kUnfit) + push - Round::kUnfitFrom)
-                           : push_fates_[push]);
+    if (push >= Round::kUnfitFrom) {
+      fates_.push_back(static_cast<Fate>(static_cast<size_t>(Fate::kUnfit) + push - Round::kUnfitFrom));
+      continue;
+    }
+    uint32_t place = round_.places[fit++];
+    fates_.push_back(push < push_fates_.size() ? push_fates_[push][place] : Fate::kOpen);
   }
+  pieces_.clear();
   for (size_t i = 0; i < codec::loki::kUnfits; ++i) {
     if (examples_[i].empty()) examples_[i] = std::move(round_.example[i]);
   }
@@ -103,7 +128,7 @@ void Transfer::NoteRound() {
 
 // The items of a part are what its sender counted. Records beyond that count are in no account; items that no record
 // was found for are behind a flaw.
-void Transfer::Sum(SendResult& result, Fate left) const {
+void Transfer::Sum(SendResult& result) const {
   std::array<uint64_t, kMalformed + 1> unfit{};
   size_t at = 0;
   for (size_t i = 0; i < batch_.parts().size(); at += seen_[i++]) {
@@ -111,8 +136,8 @@ void Transfer::Sum(SendResult& result, Fate left) const {
     SendResult::PartEnd end;
     for (size_t record = 0; record < std::min(seen_[i], items); ++record) {
       // What was translated, but is in a round that has not ended, is left too.
-      Fate fate = at + record < fates_.size() ? fates_[at + record] : left;
-      if (fate == left) {
+      Fate fate = at + record < fates_.size() ? fates_[at + record] : Fate::kOpen;
+      if (fate == Fate::kOpen) {
         ++end.left;
       } else if (fate == Fate::kRejected) {
         ++end.rejected;
@@ -144,7 +169,7 @@ void Transfer::Sum(SendResult& result, Fate left) const {
   }
 }
 
-bool Transfer::AddRests(SendResult& result, Fate left) const {
+bool Transfer::AddRests(SendResult& result) const {
   size_t at = 0;
   for (size_t i = 0; i < batch_.parts().size(); at += seen_[i++]) {
     const pipeline::Part& part = batch_.parts()[i];
@@ -153,7 +178,7 @@ bool Transfer::AddRests(SendResult& result, Fate left) const {
       end.rest = part.bytes;
     } else if (end.left > 0) {
       auto cut = Select(part.bytes, [&](size_t record) {
-        return at + record >= fates_.size() || record >= seen_[i] || fates_[at + record] == left;
+        return at + record >= fates_.size() || record >= seen_[i] || fates_[at + record] == Fate::kOpen;
       });
       if (!cut) return false;
       end.rest = std::move(*cut);
@@ -164,26 +189,19 @@ bool Transfer::AddRests(SendResult& result, Fate left) const {
 
 SendResult Transfer::Finish() {
   SendResult result;
-  Sum(result, Fate::kOpen);
-  bool any = std::find(fates_.begin(), fates_.end(), Fate::kDelivered) != fates_.end();
-  if (result.rejected && !any) return Failed(refusal_, Fate::kRejected);
+  Sum(result);
   result.message = refusal_.message;
   return result;
 }
 
 SendResult Transfer::Fail(Error error) {
   NoteRound();
-  return Failed(std::move(error), Fate::kOpen);
-}
-
-// When the rest cannot be told apart, all of it is tried again: Loki knows entries that it has.
-SendResult Transfer::Failed(Error error, Fate left) const {
   SendResult result = SendResult::Failed(std::move(error));
   result.message = refusal_.message;
-  Sum(result, left);
-  if (AddRests(result, left)) return result;
-  SendResult all = SendResult::Failed(std::move(result.error));
-  return all;
+  Sum(result);
+  if (AddRests(result)) return result;
+  // The rest cannot be told apart: all of it is tried again, and Loki knows entries that it has.
+  return SendResult::Failed(std::move(result.error));
 }
 
 }  // namespace naru::exporters::loki

@@ -1,9 +1,14 @@
 // The way of one batch to Loki: rounds of pushes, and what became of each record.
+//
+// Loki stores the good entries of a push that it refuses, and does not tell which these are; it knows entries that it
+// has. So a push that is refused is cut in halves, which are pushed again, until the records that it does not take are
+// found. Where everything is refused, or too much, that ends soon.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,11 +26,14 @@ class Transfer {
   /// The push to send next; null when everything was translated and its fate is known. `now`: ns since the epoch.
   codec::loki::Push* Next(codec::loki::Translator& translator, uint64_t now);
   /// Loki has the records of the push that Next gave.
-  void Delivered() { End(Fate::kDelivered); }
-  /// Loki refuses them for good.
+  void Delivered();
+  /// Loki refuses some or all of them for good.
   void Rejected(Error why);
 
-  /// The result when Next has nothing left. A batch that Loki refused altogether has failed.
+  /// So often pushes of a batch are cut in two, and so many refusals without a delivery end that: all is refused then.
+  static constexpr int kCuts = 64, kRefusals = 7;
+
+  /// The result when Next has nothing left: success, with what Loki refused as rejected.
   pipeline::SendResult Finish();
   /// The result when `error` ends the attempt before.
   pipeline::SendResult Fail(Error error);
@@ -37,19 +45,25 @@ class Transfer {
   bool Translate(codec::loki::Translator& translator, uint64_t now);
   void End(Fate fate);
   void NoteRound();
-  /// Counts what became of the items of each part; `left` are those to try again.
-  void Sum(pipeline::SendResult& result, Fate left) const;
+  struct Piece {
+    codec::loki::Push push;
+    size_t first;  // of its records, within the round's push
+  };
+  /// Counts what became of the items of each part.
+  void Sum(pipeline::SendResult& result) const;
   /// Adds what is left of each part, as requests. False when a part cannot be cut, for it is malformed.
-  bool AddRests(pipeline::SendResult& result, Fate left) const;
-  pipeline::SendResult Failed(Error error, Fate left) const;
+  bool AddRests(pipeline::SendResult& result) const;
 
   const pipeline::Batch& batch_;
   size_t part_ = 0;  // that the cursor is in
   std::optional<codec::loki::Cursor> cursor_;
   std::vector<uint64_t> seen_;  // records of each part that were translated
   codec::loki::Round round_;
-  size_t push_ = 0;  // of the round
-  std::vector<Fate> push_fates_;
+  size_t push_ = 0;           // of the round
+  std::deque<Piece> pieces_;  // of that push, to be sent
+  std::vector<std::vector<Fate>> push_fates_;
+  int cuts_ = 0, refusals_ = 0;
+  bool delivered_ = false;
   std::vector<Fate> fates_;  // of the records of rounds that have ended
   std::array<std::string, codec::loki::kUnfits> examples_;
   Error refusal_{Code::kOk, false, Duration{0}, {}};
