@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "codec/loki/push.h"
+#include "pipeline/record_fates.h"
 #include "pipeline/sender.h"
 
 namespace naru::exporters::loki {
@@ -21,7 +22,7 @@ namespace naru::exporters::loki {
 /// Bookkeeping, no I/O. The batch outlives it. One thread.
 class Transfer {
  public:
-  explicit Transfer(const pipeline::Batch& batch) : batch_(batch), seen_(batch.parts().size()) {}
+  explicit Transfer(const pipeline::Batch& batch) : batch_(batch), fates_(batch) {}
 
   /// The push to send next; null when everything was translated and its fate is known. `now`: ns since the epoch.
   codec::loki::Push* Next(codec::loki::Translator& translator, uint64_t now);
@@ -39,9 +40,7 @@ class Transfer {
   pipeline::SendResult Fail(Error error);
 
  private:
-  // From kUnfit on: unfit, for the reason with that number.
-  enum class Fate : uint8_t { kOpen, kDelivered, kRejected, kUnfit };
-  static constexpr size_t kMalformed = codec::loki::kUnfits;  // one more reason: behind a flaw of the request
+  using Fate = pipeline::RecordFates::Fate;
   bool Translate(codec::loki::Translator& translator, uint64_t now);
   void End(Fate fate);
   void NoteRound();
@@ -49,22 +48,18 @@ class Transfer {
     codec::loki::Push push;
     size_t first;  // of its records, within the round's push
   };
-  /// Counts what became of the items of each part.
-  void Sum(pipeline::SendResult& result) const;
-  /// Adds what is left of each part, as requests. False when a part cannot be cut, for it is malformed.
-  bool AddRests(pipeline::SendResult& result) const;
+  bool Tell(pipeline::SendResult& result) const;
 
   const pipeline::Batch& batch_;
   size_t part_ = 0;  // that the cursor is in
   std::optional<codec::loki::Cursor> cursor_;
-  std::vector<uint64_t> seen_;  // records of each part that were translated
+  pipeline::RecordFates fates_;  // of the records of rounds that have ended
   codec::loki::Round round_;
   size_t push_ = 0;           // of the round
   std::deque<Piece> pieces_;  // of that push, to be sent
   std::vector<std::vector<Fate>> push_fates_;
   int cuts_ = 0, refusals_ = 0;
   bool delivered_ = false;
-  std::vector<Fate> fates_;  // of the records of rounds that have ended
   std::array<std::string, codec::loki::kUnfits> examples_;
   Error refusal_{Code::kOk, false, Duration{0}, {}};
 };
