@@ -8,6 +8,16 @@ namespace naru::pipeline {
 
 using Shared = ExporterEngine::Shared;
 
+namespace {
+
+uint64_t UnfitItems(const SendResult& result) {
+  uint64_t n = 0;
+  for (auto& u : result.unfit) n += u.items;
+  return n;
+}
+
+}  // namespace
+
 // Without the mutex: resolves what is stored, and sends.
 void Shared::Begin(const std::vector<RequestPtr>& start) {
   for (auto& r : start) {
@@ -50,6 +60,13 @@ void Shared::Attempt(const RequestPtr& r) {
 
 void Shared::Attempted(const RequestPtr& r, SendResult result) {
   if (result.ok()) return Deliver(r, std::move(result));
+  if (!result.ends.empty()) {
+    KeepRest(r, result);
+    if (r->items == 0) {
+      r->span.End();
+      return Finished(r);
+    }
+  }
   bool late;
   {
     std::lock_guard lock(mutex);
@@ -60,23 +77,76 @@ void Shared::Attempted(const RequestPtr& r, SendResult result) {
   Examine(r, result.error);
 }
 
-void Shared::Deliver(const RequestPtr& r, SendResult result) {
-  auto rejected = static_cast<int64_t>(std::min<uint64_t>(result.rejected, r->items));
-  auto n = static_cast<int64_t>(r->items);
-  Fare(ComponentStatus::kOk, {});
-  r->span.Set("items.sent", n - rejected);
-  r->span.Set("items.failed", rejected);
-  r->span.End();
-  if (rejected) {
-    context.host->ledger().Post({{held_flight, -n}, {sent, n - rejected}, {Dropped("rejected_by_backend"), rejected}});
-    LogFailure(Error{Code::kInvalidArgument, false, Duration{0}, "partial success: " + result.message},
-               static_cast<uint64_t>(rejected), "the backend rejected records");
-  } else {
-    context.host->ledger().Post({{held_flight, -n}, {sent, n}});
-    if (!result.message.empty())
-      context.log.Warn("the backend took everything and warns", {{"message", result.message}});
+void Shared::BookUnfit(const SendResult& result) {
+  for (auto& u : result.unfit) {
+    auto n = static_cast<int64_t>(u.items);
+    Error why{Code::kInvalidArgument, false, Duration{0}, u.message};
+    context.host->ledger().Post({{held_flight, -n}, {Dropped(u.reason, &why), n}});
+    LogFailure(why, u.items, "Records have no form at this backend. Dropping them.");
   }
-  r->batch.Delivered();
+}
+
+// Takes out of the request what ended; what a failed attempt left stays. Returns the items that were sent or rejected.
+uint64_t Shared::EndParts(const RequestPtr& r, SendResult& result) {
+  Error why{Code::kInvalidArgument, false, Duration{0}, result.message};
+  if (!result.unfit.empty()) why.message = result.unfit[0].message;
+  auto client = r->batch.client();
+  std::vector<Part> parts = r->batch.TakeParts();
+  Batch rest(context.signal);
+  rest.set_client(std::move(client));
+  uint64_t fit = 0;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    Part& p = parts[i];
+    auto& end = result.ends[i];
+    fit += p.items - end.left - end.unfit;
+    if (p.token) {
+      p.token.Dropped(end.unfit + end.rejected, why);
+      p.token.Split(p.items - end.left - end.unfit - end.rejected).Delivered();
+    }
+    if (end.left == 0) continue;
+    if (p.token) {
+      rest.Append(std::move(end.rest), std::move(p.token));
+    } else {
+      rest.Append(std::move(end.rest), end.left);
+    }
+  }
+  r->batch = std::move(rest);
+  r->items = r->batch.items();
+  return fit;
+}
+
+// A failed attempt that got something across, or found items that have no form: the rest is tried again.
+void Shared::KeepRest(const RequestPtr& r, SendResult& result) {
+  BookUnfit(result);
+  uint64_t fit = EndParts(r, result);
+  BookSent(fit, std::min(result.rejected, fit), result.message);
+}
+
+// Of `n` items that are no longer under way.
+void Shared::BookSent(uint64_t n, uint64_t rejected, const std::string& message) {
+  auto all = static_cast<int64_t>(n), not_taken = static_cast<int64_t>(rejected);
+  if (!rejected) return context.host->ledger().Post({{held_flight, -all}, {sent, all}});
+  context.host->ledger().Post(
+      {{held_flight, -all}, {sent, all - not_taken}, {Dropped("rejected_by_backend"), not_taken}});
+  LogFailure(Error{Code::kInvalidArgument, false, Duration{0}, message}, rejected, "the backend rejected records");
+}
+
+void Shared::Deliver(const RequestPtr& r, SendResult result) {
+  uint64_t unfit = std::min(r->items, UnfitItems(result)), fit = r->items - unfit;
+  uint64_t rejected = std::min(result.rejected, fit);
+  Fare(ComponentStatus::kOk, {});
+  r->span.Set("items.sent", static_cast<int64_t>(fit - rejected));
+  r->span.Set("items.failed", static_cast<int64_t>(unfit + rejected));
+  r->span.End();
+  BookUnfit(result);
+  BookSent(fit, rejected, result.ends.empty() ? "partial success: " + result.message : result.message);
+  if (!rejected && !result.message.empty())
+    context.log.Warn("the backend took everything and warns", {{"message", result.message}});
+  if (result.ends.empty()) {
+    r->batch.Delivered();
+  } else {
+    EndParts(r, result);
+  }
   Finished(r);
 }
 

@@ -32,6 +32,9 @@ struct EngineOptions {
   Attributes destination;
   /// What else Start has to look after (authenticators that must be there); may be null.
   std::function<Status(Host&)> check;
+  /// Where the queue lives on disk without a storage extension; made if missing. Empty: nowhere, or where
+  /// `sending_queue::storage` says.
+  std::string folder;
 };
 
 /// Makes the sender of a loop, on that loop, at its first batch.

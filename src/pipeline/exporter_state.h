@@ -127,6 +127,10 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   void Attempt(const RequestPtr& r);
   void StartSpan(Request& r);
   void Attempted(const RequestPtr& r, SendResult result);
+  void BookUnfit(const SendResult& result);
+  void BookSent(uint64_t n, uint64_t rejected, const std::string& message);
+  void KeepRest(const RequestPtr& r, SendResult& result);
+  uint64_t EndParts(const RequestPtr& r, SendResult& result);
   void Retry(const RequestPtr& r, const Error& error);
   void GiveUp(const RequestPtr& r, const Error& error, std::string_view reason);
   void Examine(const RequestPtr& r, const Error& error);

@@ -36,23 +36,33 @@ StoredGroup::~StoredGroup() {
 }
 
 Status Shared::OpenLog(Host& host) {
-  if (!options.queue || options.queue->storage.empty()) return {};
-  Extension* extension = host.FindExtension(options.queue->storage);
-  Storage* storage = extension ? extension->storage() : nullptr;
-  if (!storage) {
-    return Fail(Code::kFailedPrecondition,
-                "sending_queue::storage: \"{}\" is {}; name a storage extension that service::extensions lists",
-                options.queue->storage, extension ? "no storage extension" : "not among the running extensions");
-  }
-  auto folder = storage->Folder("exporter", context.id, otlp::Names(context.signal).name);
-  if (!folder) return tl::unexpected(folder.error());
+  if (!options.queue || (options.queue->storage.empty() && options.folder.empty())) return {};
   SegmentLogOptions o;
   o.log = context.log;
-  o.fsync = storage->fsync();
   Disk disk = host.disk();
   o.files = disk.files;
   o.workers = disk.workers;
-  o.segment_bytes = disk.segment_bytes ? disk.segment_bytes : storage->segment_bytes();
+  Result<std::string> folder = options.folder;
+  if (!options.folder.empty()) {
+    constexpr unsigned kMode = 0750;
+    for (size_t slash = folder->find('/', 1); slash != std::string::npos; slash = folder->find('/', slash + 1)) {
+      if (auto s = disk.files->MakeFolder(folder->substr(0, slash), kMode); !s) return s;
+    }
+    if (auto s = disk.files->MakeFolder(*folder, kMode); !s) return s;
+  } else {
+    Extension* extension = host.FindExtension(options.queue->storage);
+    Storage* storage = extension ? extension->storage() : nullptr;
+    if (!storage) {
+      return Fail(Code::kFailedPrecondition,
+                  "sending_queue::storage: \"{}\" is {}; name a storage extension that service::extensions lists",
+                  options.queue->storage, extension ? "no storage extension" : "not among the running extensions");
+    }
+    folder = storage->Folder("exporter", context.id, otlp::Names(context.signal).name);
+    if (!folder) return tl::unexpected(folder.error());
+    o.fsync = storage->fsync();
+    o.segment_bytes = storage->segment_bytes();
+  }
+  if (disk.segment_bytes) o.segment_bytes = disk.segment_bytes;
   auto opened = SegmentLog::Open(*folder, std::move(o));
   if (!opened) return tl::unexpected(opened.error());
   log = std::move(*opened);

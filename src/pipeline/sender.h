@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "pipeline/batch.h"
@@ -21,7 +23,27 @@ struct SendResult {
   Error error{Code::kOk, false, Duration{0}, {}};
   /// Items that the backend said it will not take (partial success); never sent again.
   uint64_t rejected = 0;
-  std::string message;  // of a partial success
+  std::string message;  // of a partial success, or about what was rejected
+
+  /// Items that have no form at this backend, by reason: never sent, now or later.
+  struct Unfit {
+    std::string_view reason;  // for the ledger; a literal
+    uint64_t items = 0;
+    std::string message;  // an example, for people
+  };
+  std::vector<Unfit> unfit;
+
+  /// What became of a part of the batch; for each part, or for none. The items of a part that are in none of these
+  /// counts were delivered.
+  struct PartEnd {
+    uint64_t unfit = 0, rejected = 0;
+    /// Of a failed attempt: what it left to do.
+    uint64_t left = 0;
+    Slice rest;  // those items as a request
+  };
+  /// Needed when items are unfit, and when a failed attempt got items across: without it nothing of a failed attempt
+  /// counts, and all of the batch is left.
+  std::vector<PartEnd> ends;
 
   bool ok() const { return error.code == Code::kOk; }
   static SendResult Failed(Error e) {

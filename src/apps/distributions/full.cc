@@ -4,9 +4,11 @@
 #include "exporters/console/factory.h"
 #include "exporters/debug/factory.h"
 #include "exporters/file/factory.h"
+#include "exporters/loki/factory.h"
 #include "exporters/nop/factory.h"
 #include "exporters/otlp_grpc/factory.h"
 #include "exporters/otlp_http/factory.h"
+#include "exporters/prometheus_remote_write/factory.h"
 #include "extensions/basicauth/factory.h"
 #include "extensions/bearertokenauth/factory.h"
 #include "extensions/file_storage/factory.h"
@@ -39,9 +41,11 @@ collector::Factories FullDistribution() {
   f.push_back(exporters::console::NewFactory());
   f.push_back(exporters::debug::NewFactory());
   f.push_back(exporters::file::NewFactory());
+  f.push_back(exporters::loki::NewFactory());
   f.push_back(exporters::nop::NewFactory());
   f.push_back(exporters::otlp_grpc::NewFactory());
   f.push_back(exporters::otlp_http::NewFactory());
+  f.push_back(exporters::prometheus_remote_write::NewFactory());
   f.push_back(extensions::basicauth::NewFactory());
   f.push_back(extensions::bearertokenauth::NewFactory());
   f.push_back(extensions::file_storage::NewFactory());
