@@ -1,8 +1,6 @@
 #include "codec/loki/line.h"
 
 #include <algorithm>
-#include <cmath>
-#include <functional>
 #include <utility>
 
 #include "otlp/value_text.h"
@@ -15,8 +13,6 @@ namespace {
 
 using Kind = otlp::AnyValue::Kind;
 using wire::JsonEscapes;
-
-constexpr int kMaxNesting = 64;
 
 bool AllZero(std::string_view id) {
   return std::all_of(id.begin(), id.end(), [](char c) { return c == 0; });
@@ -48,79 +44,11 @@ std::optional<Format> FormatByName(std::string_view name) {
   return std::nullopt;
 }
 
-void LineWriter::Value(const otlp::AnyValue& v, int depth, wire::Writer& out) {
-  switch (v.kind) {
-    case Kind::kString:
-      return wire::AppendJsonString(out, v.bytes, JsonEscapes::kGoHtml);
-    case Kind::kBool:
-      return out.Raw(v.boolean ? "true" : "false");
-    case Kind::kInt:
-      return PutInt(v.integer, out);
-    case Kind::kDouble: {
-      char text[wire::kFloatText];
-      std::string_view number(text,
-                              static_cast<size_t>(wire::PutFloat(text, v.real, wire::FloatStyle::kEcmaScript) - text));
-      if (std::isfinite(v.real)) return out.Raw(number);
-      return wire::AppendJsonString(out, number);
-    }
-    case Kind::kBytes: {
-      size_t n = wire::Base64EncodedSize(v.bytes.size());
-      auto* to = reinterpret_cast<char*>(out.Room(n + 2));
-      to[0] = '"';
-      wire::Base64EncodeTo(v.bytes, to + 1);
-      to[n + 1] = '"';
-      return out.Advance(n + 2);
-    }
-    case Kind::kArray: {
-      if (depth >= kMaxNesting) break;
-      out.Raw("[");
-      bool first = true;
-      for (const otlp::AnyValue& e : v.array()) {
-        if (!std::exchange(first, false)) out.Raw(",");
-        Value(e, depth + 1, out);
-      }
-      return out.Raw("]");
-    }
-    case Kind::kKvlist: {
-      if (depth >= kMaxNesting) break;
-      size_t from = entries_.size();
-      for (const otlp::KeyValue& kv : v.kvlist()) entries_.push_back({kv.key, kv.value});
-      return Map(from, depth, out);
-    }
-    case Kind::kEmpty:
-      break;
-  }
-  out.Raw("null");
-}
-
-// Writes and removes the entries from `from` on.
-void LineWriter::Map(size_t from, int depth, wire::Writer& out) {
-  std::sort(entries_.begin() + static_cast<ptrdiff_t>(from), entries_.end(), [](const Entry& a, const Entry& b) {
-    int c = a.key.compare(b.key);
-    // Of equal keys the one that came last stands last in memory.
-    return c != 0 ? c < 0 : std::less<>()(a.key.data(), b.key.data());
-  });
-  out.Raw("{");
-  const size_t end = entries_.size();
-  bool first = true;
-  for (size_t i = from; i < end; ++i) {
-    Entry e = entries_[i];
-    if (i + 1 < end && entries_[i + 1].key == e.key) continue;
-    if (!std::exchange(first, false)) out.Raw(",");
-    wire::AppendJsonString(out, e.key, JsonEscapes::kGoHtml);
-    out.Raw(":");
-    Value(e.value, depth + 1, out);
-  }
-  out.Raw("}");
-  entries_.resize(from);
-}
-
 void LineWriter::Object(const LineAttributes& attributes, wire::Writer& out) {
-  entries_.clear();
   for (const LineAttribute& a : attributes) {
-    if (!a.gone) entries_.push_back({a.key, a.value});
+    if (!a.gone) json_.Add(a.key, a.value);
   }
-  if (!entries_.empty()) Map(0, 0, out);
+  if (!json_.empty()) json_.WriteMap(out);
 }
 
 void LineWriter::Json(const otlp::LogRecord& record, const LineAttributes& attributes, std::string_view resources,
@@ -133,7 +61,7 @@ void LineWriter::Json(const otlp::LogRecord& record, const LineAttributes& attri
   };
   if (record.body.kind != Kind::kEmpty) {
     key("\"body\":");
-    Value(record.body, 0, out);
+    json_.Value(record.body, out);
   }
   if (!AllZero(record.trace_id)) {
     key("\"traceid\":\"");

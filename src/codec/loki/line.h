@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codec/go_json.h"
 #include "codec/loki/logfmt.h"
 #include "codec/loki/text_arena.h"
 #include "otlp/views.h"
@@ -27,10 +28,9 @@ using LineAttributes = std::vector<LineAttribute>;
 /// Writes lines; keeps its scratch memory from one to the next. Not thread-safe.
 class LineWriter {
  public:
-  /// JSON as Go's encoding/json writes it: keys `body`, `traceid`, `spanid`, `severity`, `flags`, `attributes`,
-  /// `resources`, `instrumentation_scope`, in this order and without the empty ones; maps sorted, of equal keys the
-  /// last one. NaN and the infinities, which JSON lacks, are strings. `resources` is an object that Object wrote, empty
-  /// for none.
+  /// JSON (codec/go_json.h): keys `body`, `traceid`, `spanid`, `severity`, `flags`, `attributes`,
+  /// `resources`, `instrumentation_scope`, in this order and without the empty ones. `resources` is an object that
+  /// Object wrote, empty for none.
   void Json(const otlp::LogRecord& record, const LineAttributes& attributes, std::string_view resources,
             const otlp::InstrumentationScope& scope, wire::Writer& out);
   /// The attributes that are not gone as a JSON object; nothing when there are none.
@@ -44,14 +44,7 @@ class LineWriter {
   void Raw(const otlp::LogRecord& record, wire::Writer& out);
 
  private:
-  struct Entry {
-    std::string_view key;
-    otlp::AnyValue value;
-  };
-  void Value(const otlp::AnyValue& value, int depth, wire::Writer& out);
-  void Map(size_t from, int depth, wire::Writer& out);
-
-  std::vector<Entry> entries_;  // of the maps that are open
+  GoJson json_;
   std::vector<LogfmtPair> pairs_;
   std::string text_;
 };

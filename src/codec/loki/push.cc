@@ -22,6 +22,7 @@ constexpr uint32_t kSeconds = 1, kNanos = 2;   // of a time
 }  // namespace field
 
 constexpr uint32_t kNoEntry = UINT32_MAX;
+constexpr size_t kKept = 4096;       // attributes that there is memory for between rounds
 constexpr size_t kTenantNumber = 2;  // bytes of it in front of a stream's key
 
 // By severity number.
@@ -381,6 +382,12 @@ Round Translator::Finish() {
     }
     round_.pushes[tenant].body = out.Finish();
   }
+  // What a single large record needed goes; the rest serves the next round.
+  if (entries_.size() > 2 * limits_.round_bytes) entries_.Finish();
+  if (resource_object_.size() > limits_.round_bytes) resource_object_.Finish();
+  if (attributes_.capacity() > kKept) attributes_ = {};
+  if (resource_.capacity() > kKept) resource_ = {};
+  object_known_ = false;
   return std::move(round_);
 }
 
