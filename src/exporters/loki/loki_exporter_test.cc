@@ -9,9 +9,9 @@
 #include "conf/yaml.h"
 #include "exporters/loki/factory.h"
 #include "exporters/loki/loki_sender.h"
-#include "net/http_server.h"
 #include "otlp/build.h"
 #include "testkit/contract.h"
+#include "testkit/http_backend.h"
 #include "testkit/requests.h"
 #include "testkit/rig.h"
 #include "wire/compress.h"
@@ -30,93 +30,35 @@ TEST(LokiExporter, KeepsTheContract) {
   EXPECT_EQ(testkit::Breaches({*factory, NARU_SOURCE_DIR "/src/exporters/loki"}), "");
 }
 
-struct Answer {
-  int status = 204;
-  std::string body, retry_after;
-};
+using Answer = testkit::HttpBackend::Answer;
 
-class FakeLoki final : public net::Service {
- public:
-  struct Push {
-    std::map<std::string, std::string> headers;
-    std::string path, body;
-    int status;
-    MonoTime at;
+/// Takes pushes apart, and remembers the records that it took.
+struct FakeLoki {
+  struct Push : testkit::HttpBackend::Request {
     std::string tenant() const { return headers.count("x-scope-orgid") ? headers.at("x-scope-orgid") : ""; }
   };
 
-  explicit FakeLoki(testkit::SimWorld& world) : world_(world), process_(world.AddProcess(1)) {
-    process_->On(0, [this] {
-      server_ = std::make_unique<net::HttpServer>(process_->loops(), net::HttpServerOptions(), *this, budget_);
-      auto l = process_->loops()[0]->Listen(
-          {net::Address::Kind::kIpv4, "127.0.0.1", kPort}, {},
-          [this](net::Loop& loop, std::unique_ptr<net::Stream> s) { server_->Accept(loop, std::move(s)); });
-      ASSERT_TRUE(l) << l.error().message;
-      listener_ = std::move(*l);
-    });
+  explicit FakeLoki(testkit::SimWorld& world) : backend(world, kPort) {
+    backend.answer = [this](const testkit::HttpBackend::Request& request) {
+      Push p{request};
+      auto plain = wire::Decompress(wire::Codec::kSnappy, request.body, 64 << 20);
+      EXPECT_TRUE(plain) << "not snappy";
+      if (plain) p.body = plain->view();
+      Answer a = answer(p);
+      if (a.status == 204) {
+        for (uint64_t n : testkit::NumbersIn(p.body)) taken.insert(n);
+      }
+      pushes.push_back(std::move(p));
+      return a;
+    };
   }
-  ~FakeLoki() override {
-    bool done = false;
-    process_->On(0, [&] {
-      listener_.reset();
-      server_->Shutdown(process_->loops()[0]->Now(), [&] { done = true; });
-    });
-    EXPECT_TRUE(world_.RunUntil([&] { return done; }, 1min));
-    process_->On(0, [&] { server_.reset(); });
-  }
+  ~FakeLoki() { EXPECT_EQ(backend.faults, ""); }
 
   std::function<Answer(const Push&)> answer = [](const Push&) { return Answer(); };
   std::vector<Push> pushes;
   /// The numbers of the records that were taken, with repetitions.
   std::multiset<uint64_t> taken;
-
-  std::shared_ptr<net::RequestHandler> OnRequest(const net::RequestHead& head, net::ServerCall& call) override {
-    Push p;
-    p.path = head.path;
-    for (auto& h : head.headers.all()) p.headers[std::string(h.name)] = h.value;
-    return std::make_shared<Body>(*this, call, std::move(p));
-  }
-
- private:
-  struct Body final : net::RequestHandler {
-    Body(FakeLoki& l, net::ServerCall& c, Push p) : loki(l), call(c), push(std::move(p)) {}
-    std::span<uint8_t> Reserve(size_t) override {
-      piece.resize(4096);
-      return {reinterpret_cast<uint8_t*>(piece.data()), piece.size()};
-    }
-    void Commit(size_t n) override { packed.append(piece, 0, n); }
-    void OnEnd() override {
-      if (push.headers.count("content-encoding")) {
-        auto codec = wire::CodecByHttpName(push.headers["content-encoding"]);
-        auto plain = wire::Decompress(*codec, packed, 64 << 20, loki.budget_);
-        packed = plain ? std::string(plain->view()) : "no " + push.headers["content-encoding"];
-      }
-      auto plain = wire::Decompress(wire::Codec::kSnappy, packed, 64 << 20, loki.budget_);
-      EXPECT_TRUE(plain) << "not snappy";
-      if (plain) push.body = plain->view();
-      push.at = call.loop().Now();
-      Answer a = loki.answer(push);
-      push.status = a.status;
-      if (a.status == 204) {
-        for (uint64_t n : testkit::NumbersIn(push.body)) loki.taken.insert(n);
-      }
-      loki.pushes.push_back(push);
-      std::vector<net::Header> headers;
-      if (!a.retry_after.empty()) headers.push_back({"retry-after", a.retry_after});
-      call.Respond(a.status, headers, Slice::CopyOf(a.body));
-    }
-    void OnAbort() override {}
-    FakeLoki& loki;
-    net::ServerCall& call;
-    Push push;
-    std::string piece, packed;
-  };
-
-  testkit::SimWorld& world_;
-  Budget budget_;
-  std::unique_ptr<testkit::SimProcess> process_;
-  std::unique_ptr<net::HttpServer> server_;
-  std::unique_ptr<net::Listener> listener_;
+  testkit::HttpBackend backend;
 };
 
 /// An exporter with these keys, and its Loki.
@@ -177,8 +119,8 @@ TEST_F(LokiExport, PushesOncePerTenant) {
   for (auto& p : loki_.pushes) {
     tenants.insert(p.tenant());
     EXPECT_EQ(p.path, "/loki/api/v1/push");
-    EXPECT_EQ(p.headers["content-type"], "application/x-protobuf");
-    EXPECT_EQ(p.headers["x-key"], "k");
+    EXPECT_EQ(p.headers.at("content-type"), "application/x-protobuf");
+    EXPECT_EQ(p.headers.at("x-key"), "k");
     EXPECT_FALSE(p.headers.count("content-encoding"));
   }
   EXPECT_EQ(tenants, (std::multiset<std::string>{"a", "b", "c", "fallback"}));
@@ -192,7 +134,7 @@ TEST_F(LokiExport, CompressesAgainWhenAskedTo) {
   rig_.Send(0, TenantRequest(0, 1), 1);
   rig_.world().RunFor(1s);
   ASSERT_EQ(loki_.pushes.size(), 1u);
-  EXPECT_EQ(loki_.pushes[0].headers["content-encoding"], "gzip");
+  EXPECT_EQ(loki_.pushes[0].headers.at("content-encoding"), "gzip");
   EXPECT_EQ(Taken(), std::vector<uint64_t>{0});
   End();
 }
