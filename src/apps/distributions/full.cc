@@ -9,6 +9,7 @@
 #include "exporters/otlp_grpc/factory.h"
 #include "exporters/otlp_http/factory.h"
 #include "exporters/prometheus_remote_write/factory.h"
+#include "exporters/zipkin/factory.h"
 #include "extensions/basicauth/factory.h"
 #include "extensions/bearertokenauth/factory.h"
 #include "extensions/file_storage/factory.h"
@@ -46,6 +47,7 @@ collector::Factories FullDistribution() {
   f.push_back(exporters::otlp_grpc::NewFactory());
   f.push_back(exporters::otlp_http::NewFactory());
   f.push_back(exporters::prometheus_remote_write::NewFactory());
+  f.push_back(exporters::zipkin::NewFactory());
   f.push_back(extensions::basicauth::NewFactory());
   f.push_back(extensions::bearertokenauth::NewFactory());
   f.push_back(extensions::file_storage::NewFactory());
