@@ -113,6 +113,13 @@ TEST(JsonWriter, Strings) {
   EXPECT_EQ(Quoted(std::string("\0\x1f\n\r\t\b\f\x7f", 8)), "\"\\u0000\\u001f\\n\\r\\t\\u0008\\u000c\x7f\"");
   EXPECT_EQ(Quoted("<&>\u00fc\u20ac\U0001f600"), "\"<&>\u00fc\u20ac\U0001f600\"");
   EXPECT_EQ(Quoted("<&>\b\f\v\u2028\xff", JsonEscapes::kGo), "\"<&>\\b\\f\\u000b\\u2028\\ufffd\"");
+  // Wherever in a word the odd one stands.
+  for (size_t at = 0; at < 20; ++at) {
+    std::string text(20, 'a');
+    text[at] = '<';
+    EXPECT_EQ(Quoted(text, JsonEscapes::kGoHtml), "\"" + text.substr(0, at) + "\\u003c" + text.substr(at + 1) + "\"");
+    EXPECT_EQ(Quoted(text, JsonEscapes::kGo), "\"" + text + "\"");
+  }
   EXPECT_EQ(Quoted("<&>\u2028\u2029\u202a", JsonEscapes::kGoHtml), "\"\\u003c\\u0026\\u003e\\u2028\\u2029\u202a\"");
   // Bytes that are not UTF-8, surrogates and overlong forms among them, become one U+FFFD each.
   EXPECT_EQ(Quoted("a\xff"

@@ -37,22 +37,27 @@ constexpr std::array<bool, 256> Plain(bool html) {
 }
 constexpr std::array<bool, 256> kPlain[] = {Plain(false), Plain(false), Plain(true)};
 
-// A byte of `word` is a quote, a backslash, below 0x20 or above 0x7f.
-bool NeedsCare(uint64_t word) {
-  constexpr uint64_t kOnes = 0x0101010101010101u, kHigh = 0x8080808080808080u;
-  uint64_t quote = word ^ kOnes * '"', slash = word ^ kOnes * '\\';
-  uint64_t zero = ((quote - kOnes) & ~quote) | ((slash - kOnes) & ~slash) | (word - kOnes * 0x20);
-  return ((zero | word) & kHigh) != 0;
+constexpr uint64_t kOnes = 0x0101010101010101u, kHigh = 0x8080808080808080u;
+
+// Sets the high bit of each byte of the result that is `c` in `word`; bytes above such a one may have it too.
+constexpr uint64_t Is(uint64_t word, char c) {
+  uint64_t differs = word ^ kOnes * static_cast<uint8_t>(c);
+  return (differs - kOnes) & ~differs;
+}
+
+// A byte of `word` is a quote, a backslash, below 0x20 or above 0x7f, or in HTML <, > or &.
+bool NeedsCare(uint64_t word, bool html) {
+  uint64_t found = Is(word, '"') | Is(word, '\\') | (word - kOnes * 0x20) | word;
+  if (html) found |= Is(word, '<') | Is(word, '>') | Is(word, '&');
+  return (found & kHigh) != 0;
 }
 
 size_t PlainPrefix(std::string_view text, JsonEscapes escapes) {
   size_t i = 0;
-  if (escapes != JsonEscapes::kGoHtml) {
-    for (; i + 8 <= text.size(); i += 8) {
-      uint64_t word;
-      std::memcpy(&word, text.data() + i, 8);
-      if (NeedsCare(word)) break;
-    }
+  for (; i + 8 <= text.size(); i += 8) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + i, 8);
+    if (NeedsCare(word, escapes == JsonEscapes::kGoHtml)) break;
   }
   const auto& plain = kPlain[static_cast<int>(escapes)];
   while (i < text.size() && plain[static_cast<uint8_t>(text[i])]) ++i;
