@@ -37,7 +37,7 @@ struct DefaultLabels {
 /// A round of translation ends behind the record that passes one of these. What one record may be at most stands in
 /// `line_bytes` and `label_bytes`; a record beyond is not translated, for Loki would refuse the whole request.
 struct Limits {
-  size_t round_bytes = 3 << 20;  // with line_bytes less than the 4 MiB that Loki's parts send each other by default
+  size_t round_bytes = 1 << 20;  // with line_bytes less than the 4 MiB that Loki's parts send each other by default
   size_t streams = 10000;
   size_t tenants = 64;
   size_t line_bytes = 1 << 20;

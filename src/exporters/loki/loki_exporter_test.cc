@@ -320,8 +320,8 @@ TEST_F(LokiExport, WhatGrowsLargeIsCutIntoRounds) {
   rig_.Send(0, b.Finish(), 200);
   rig_.world().RunFor(1min);
   EXPECT_EQ(loki_.taken.size(), 200u);
-  EXPECT_EQ(loki_.pushes.size(), 7u);
-  for (auto& p : loki_.pushes) EXPECT_LT(p.body.size(), 4u << 20);
+  EXPECT_EQ(loki_.pushes.size(), 19u);
+  for (auto& p : loki_.pushes) EXPECT_LT(p.body.size(), 2u << 20);
   EXPECT_EQ(rig_.books().sent, 200);
   End();
 }

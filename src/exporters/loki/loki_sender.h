@@ -10,7 +10,7 @@
 
 namespace naru::exporters::loki {
 
-/// Sends a batch as one push request a tenant, one after another, cut into rounds of at most a few MiB
+/// Sends a batch as one push request a tenant, one after another, cut into rounds of about 1 MiB
 /// (codec::loki::Limits). A failure leaves what was not pushed yet to the next attempt.
 std::unique_ptr<pipeline::Sender> NewLokiSender(const Config& config, const pipeline::ExporterContext& context,
                                                 net::Loop& loop);
