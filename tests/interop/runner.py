@@ -14,8 +14,8 @@ sys.path[:0] = [str(HERE / "lib"), str(HERE)]
 import collectors  # noqa: E402
 import registry  # noqa: E402
 
-MODULES = ("doors", "edges", "clients", "extensions", "loss", "hostile", "hostile_input", "hostile_backends", "sdk_matrix", "exchange", "loki", "prometheus", "zipkin",
-           "differential")
+MODULES = ("doors", "edges", "clients", "extensions", "loss", "hostile", "hostile_input", "hostile_backends", "sdk_matrix", "exchange", "loki",
+           "prometheus", "zipkin", "differential")
 # Built before the first test that needs them; the longest build last, so that a deadline costs as few tests as possible.
 BUILD = Path(HERE.parent / "peers" / "build")
 
