@@ -5,7 +5,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -15,8 +14,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "wire/hash.h"
 
 namespace naru::pipeline {
 namespace {
@@ -232,20 +229,6 @@ TEST(SegmentLog, OneOldRecordHoldsUpNoSpace) {
 }
 
 // Cut off at every byte, the log gives every record that was whole, and takes new ones.
-// Records that are little more than their headers are not moved from one segment to the next without end.
-TEST(SegmentLog, TinyRecordsStayWhereTheyAre) {
-  for (uint64_t segment_bytes : {1, 4096}) {
-    Folder folder;
-    auto options = Inline();
-    options.segment_bytes = segment_bytes;
-    auto log = Open(folder, options);
-    size_t n = segment_bytes == 1 ? 20 : 3000;
-    for (size_t i = 0; i < n; ++i) ASSERT_TRUE(Append(*log, "x"));
-    EXPECT_EQ(log->size().records, n);
-    EXPECT_EQ(TakeAll(*log).size(), n);
-  }
-}
-
 TEST(SegmentLog, CutOffAnywhere) {
   Folder folder;
   std::vector<uint64_t> ends;
@@ -598,37 +581,6 @@ TEST(SegmentLog, ASegmentThatNoneCanFollowIsNotOurs) {
   }
 }
 
-// Headers that somebody else wrote, with checksums that are right: numbers that none can follow are not believed.
-TEST(SegmentLog, ARecordThatNoneCanFollowIsNotOurs) {
-  struct Case {
-    const char* what;
-    uint64_t sequence, items;
-    bool is_one;
-  };
-  for (auto& c : std::initializer_list<Case>{{"the last sequence there is", UINT64_MAX, 1, false},
-                                             {"the one before", UINT64_MAX - 1, 1, false},
-                                             {"the largest", uint64_t{1} << 62, 1, true},
-                                             {"more items than bytes could have", 9, UINT64_MAX, false}}) {
-    Folder folder;
-    std::string head(40, '\0');
-    auto put = [&](size_t at, auto v) { std::memcpy(&head[at], &v, sizeof v); };
-    put(0, uint32_t{0x4352a14eu});
-    put(4, uint32_t{1});
-    put(8, uint64_t{3});
-    put(16, c.sequence);
-    put(24, c.items);
-    put(32, wire::Crc32c("old"));
-    put(36, wire::Crc32c(std::string_view(head).substr(0, 36)));
-    std::ofstream(folder.path() + "/0000000000000001.seg") << "naruseg1" << std::string(8, '\0') << head << "old";
-    auto log = Open(folder);
-    for (auto* text : {"one", "two", "three"}) ASSERT_TRUE(Append(*log, text)) << c.what;
-    std::vector<std::string> want = {"one", "two", "three"};
-    if (c.is_one) want.insert(want.begin(), "old");
-    EXPECT_EQ(log->size().items, want.size()) << c.what;
-    EXPECT_EQ(TakeAll(*log), want) << c.what;
-  }
-}
-
 TEST(SegmentLog, NothingIsAcknowledgedThatIsNotSynced) {
   Folder folder;
   FaultyFiles files;
@@ -655,25 +607,6 @@ TEST(SegmentLog, HearsOfWhatIsGivenBack) {
   EXPECT_EQ(heard, 1);
   EXPECT_EQ(log->waiting(), 1u);
   log->Done(s);
-}
-
-TEST(SegmentLog, HearsOfRoom) {
-  Folder folder;
-  FaultyFiles files;
-  auto options = Inline();
-  options.files = &files;
-  options.fsync = true;
-  auto log = Open(folder, options);
-  std::vector<uint64_t> sizes;
-  log->SetListener([&] { sizes.push_back(log->size().records); });
-  uint64_t one = *Append(*log, "one", 1, true), two = *Append(*log, "two", 1, true);
-  EXPECT_TRUE(sizes.empty());
-  files.sync_fails = true;
-  EXPECT_FALSE(Append(*log, "three"));
-  EXPECT_EQ(sizes, std::vector<uint64_t>{2});
-  files.sync_fails = false;
-  log->Done(std::vector<uint64_t>{one, two});
-  EXPECT_EQ(sizes, (std::vector<uint64_t>{2, 0}));
 }
 
 // Many threads append, take and finish; nothing is lost, nothing is given twice, and what is left survives.
