@@ -13,7 +13,7 @@ std::atomic<int> losses_counted{0};  // CountLosses that live
 // Joins the copies of a forked token.
 class ForkAck final : public Ack {
  public:
-  ForkAck(std::shared_ptr<struct ForkJoin> join, uint64_t branch) : join_(std::move(join)), branch_(branch) {}
+  ForkAck(std::shared_ptr<struct ForkJoin> join, size_t branch) : join_(std::move(join)), branch_(branch) {}
   bool Abandoned() const override;
 
  protected:
@@ -21,15 +21,19 @@ class ForkAck final : public Ack {
 
  private:
   std::shared_ptr<struct ForkJoin> join_;
-  uint64_t branch_;  // its bit; 0 when it has none
+  size_t branch_;
 };
 
+uint64_t Bit(size_t branch) {
+  return branch < 64 ? uint64_t{1} << branch : 0;
+}
+
 struct ForkJoin {
-  ForkJoin(Token p, size_t n, uint64_t t) : parent(std::move(p)), open(n), taken(t) {}
+  ForkJoin(Token p, size_t n, uint64_t t) : parent(std::move(p)), open(n) { taken.all = t; }
   std::mutex mutex;
   Token parent;
   size_t open;
-  uint64_t taken;
+  Taken taken;
   uint64_t refused = 0, dropped = 0, filtered_least = UINT64_MAX, stored = 0;
   Error refusal{Code::kOk, false, Duration{0}, {}}, drop{Code::kOk, false, Duration{0}, {}};
 };
@@ -46,8 +50,9 @@ void ForkAck::OnResolved(const Outcome& o) {
     if (o.refused) {
       if (!j.refused || (o.error.retryable && !j.refusal.retryable)) j.refusal = o.error;
       j.refused += o.refused;
+      if (o.taken) j.taken.below.emplace_back(branch_, o.taken);
     } else {
-      j.taken |= branch_;
+      j.taken.all |= Bit(branch_);
     }
     if (!o.refused && o.dropped > j.dropped) {
       j.dropped = o.dropped;
@@ -60,7 +65,8 @@ void ForkAck::OnResolved(const Outcome& o) {
   // Last copy: nobody else touches the join from here on.
   Token t = std::move(j.parent);
   if (j.refused) {
-    t.Refused(j.refusal, j.taken);
+    bool any = j.taken.all || !j.taken.below.empty();
+    t.Refused(j.refusal, any ? std::make_shared<const Taken>(std::move(j.taken)) : nullptr);
     return;
   }
   if (j.dropped) t.Dropped(std::min(j.dropped, t.items()), j.drop);
@@ -74,6 +80,28 @@ void ForkAck::OnResolved(const Outcome& o) {
 
 }  // namespace
 
+TakenPtr Taken::Below(const TakenPtr& t, size_t branch) {
+  if (!t) return nullptr;
+  for (auto& [b, below] : t->below) {
+    if (b == branch) return below;
+  }
+  return nullptr;
+}
+
+TakenPtr Taken::Both(const TakenPtr& a, const TakenPtr& b) {
+  if (!a || !b || a == b) return a == b ? a : nullptr;
+  auto out = std::make_shared<Taken>();
+  out->all = a->all & b->all;
+  auto add = [&](size_t branch, TakenPtr below) {
+    if (below) out->below.emplace_back(branch, std::move(below));
+  };
+  for (auto& [branch, below] : a->below) add(branch, b->all & Bit(branch) ? below : Both(below, Below(b, branch)));
+  for (auto& [branch, below] : b->below) {
+    if (a->all & Bit(branch)) add(branch, below);
+  }
+  return out;
+}
+
 uint64_t Ack::LostItems() {
   return lost_items.load(std::memory_order_relaxed);
 }
@@ -86,12 +114,12 @@ Ack::CountLosses::~CountLosses() {
   losses_counted.fetch_sub(1);
 }
 
-void Ack::Resolve(uint64_t n, uint64_t Outcome::*field, const Error* error, uint64_t taken) {
+void Ack::Resolve(uint64_t n, uint64_t Outcome::*field, const Error* error, const TakenPtr& taken) {
   // The whole of an Ack resolved at once by one owner is the common case, and needs the lock only for the writes'
   // visibility.
   {
     std::lock_guard lock(mutex_);
-    if (field == &Outcome::refused) outcome_.taken = outcome_.refused ? outcome_.taken & taken : taken;
+    if (field == &Outcome::refused) outcome_.taken = outcome_.refused ? Taken::Both(outcome_.taken, taken) : taken;
     outcome_.*field += n;
     if (error) {
       bool refusal = field == &Outcome::refused;
@@ -140,7 +168,7 @@ Token::~Token() {
   Settle(items_, &Outcome::lost, nullptr);
 }
 
-void Token::Settle(uint64_t n, uint64_t Outcome::*field, const Error* error, uint64_t taken) {
+void Token::Settle(uint64_t n, uint64_t Outcome::*field, const Error* error, const TakenPtr& taken) {
   n = std::min(n, items_);
   if (n == 0) return;
   items_ -= n;
@@ -183,16 +211,20 @@ std::vector<Token> Token::Fork(size_t n) {
   }
   std::vector<size_t> branches(n);
   for (size_t i = 0; i < n; ++i) branches[i] = i;
-  return Fork(branches, 0);
+  return Fork(branches, nullptr);
 }
 
-std::vector<Token> Token::Fork(const std::vector<size_t>& branches, uint64_t taken) {
+std::vector<Token> Token::Fork(const std::vector<size_t>& branches, const TakenPtr& taken) {
   std::vector<Token> out;
   if (branches.empty() || items_ == 0) return out;
   uint64_t items = items_;
   out.reserve(branches.size());
-  auto join = std::make_shared<ForkJoin>(std::move(*this), branches.size(), taken);
-  for (size_t b : branches) out.emplace_back(new ForkAck(join, b < 64 ? uint64_t{1} << b : 0), items);
+  auto join = std::make_shared<ForkJoin>(std::move(*this), branches.size(), pipeline::Taken::All(taken));
+  for (size_t b : branches) {
+    auto* ack = new ForkAck(join, b);
+    ack->SetTaken(pipeline::Taken::Below(taken, b));
+    out.emplace_back(ack, items);
+  }
   return out;
 }
 

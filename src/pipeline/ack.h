@@ -21,6 +21,22 @@
 
 namespace naru::pipeline {
 
+struct Taken;
+/// Null: nobody has the items yet.
+using TakenPtr = std::shared_ptr<const Taken>;
+
+/// Which branches of the next fan-out have some items already, and of those that do not, the branches further down that
+/// have. Immutable.
+struct Taken {
+  uint64_t all = 0;  // branches that have them wholly, as bits; the first 64 are told apart
+  std::vector<std::pair<size_t, TakenPtr>> below;  // of other branches
+  /// What is below a branch; null when nothing is known.
+  static TakenPtr Below(const TakenPtr& t, size_t branch);
+  /// What both have.
+  static TakenPtr Both(const TakenPtr& a, const TakenPtr& b);
+  static uint64_t All(const TakenPtr& t) { return t ? t->all : 0; }
+};
+
 /// How the items of an Ack ended. Counts add up to the items that the Ack was made for.
 struct Outcome {
   uint64_t delivered = 0;  // a backend answered that it has them, or a consumer took them for good
@@ -29,9 +45,9 @@ struct Outcome {
   uint64_t dropped = 0;    // given up and counted, with a reason; trying again cannot help
   uint64_t refused = 0;    // not taken; the sender still has them
   uint64_t lost = 0;       // tokens destroyed unresolved (a bug in naru)
-  /// When items were refused behind a fan-out: its branches (as bits; the first 64 are told apart) that took them all
-  /// the same. Who offers the items again says so by Ack::SetTaken, and they are not sent there twice.
-  uint64_t taken = 0;
+  /// When items were refused behind a fan-out: its branches, and those of fan-outs behind it, that took them all the
+  /// same. Who offers the items again says so by Ack::SetTaken, and they are not sent there twice.
+  TakenPtr taken;
   /// Why items were refused, else why they were dropped; code kOk when neither. A retryable refusal outweighs a
   /// permanent one, so that nothing retryable is given up.
   Error error{Code::kOk, false, Duration{0}, {}};
@@ -63,7 +79,7 @@ class Ack {
   virtual bool Abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
 
   /// Branches of the next fan-out that have the items already, from an earlier Outcome. Before the first token.
-  void SetTaken(uint64_t branches) { taken_ = branches; }
+  void SetTaken(TakenPtr branches) { taken_ = std::move(branches); }
 
  protected:
   virtual ~Ack() = default;
@@ -75,14 +91,14 @@ class Ack {
 
  private:
   friend class Token;
-  void Resolve(uint64_t n, uint64_t Outcome::*field, const Error* error, uint64_t taken);
+  void Resolve(uint64_t n, uint64_t Outcome::*field, const Error* error, const TakenPtr& taken);
   void Ref() { tokens_.fetch_add(1, std::memory_order_relaxed); }
   void Unref();
 
   std::atomic<uint32_t> tokens_{0};
   std::atomic<uint64_t> open_{0};  // items not resolved yet
   std::atomic<bool> abandoned_{false};
-  uint64_t taken_ = 0;
+  TakenPtr taken_;
   std::mutex mutex_;  // guards outcome_
   Outcome outcome_;
 };
@@ -109,9 +125,11 @@ class Token {
   void Dropped(uint64_t n, const Error& reason) { Settle(n, &Outcome::dropped, &reason); }
   void Dropped(const Error& reason) { Dropped(items_, reason); }
   /// `taken`: see Outcome::taken.
-  void Refused(const Error& reason, uint64_t taken = 0) { Settle(items_, &Outcome::refused, &reason, taken); }
+  void Refused(const Error& reason, const TakenPtr& taken = nullptr) {
+    Settle(items_, &Outcome::refused, &reason, taken);
+  }
   /// The branches of the next fan-out that have these items already.
-  uint64_t Taken() const { return ack_ ? ack_->taken_ : 0; }
+  TakenPtr Taken() const { return ack_ ? ack_->taken_ : nullptr; }
   /// Whether nobody waits for the outcome any more.
   bool Abandoned() const { return ack_ && ack_->Abandoned(); }
 
@@ -124,10 +142,10 @@ class Token {
   std::vector<Token> Fork(size_t n);
   /// The same for the branches of a fan-out with these numbers (at least one) when those in `taken` have the items
   /// already. A refusal then tells which branches have them.
-  std::vector<Token> Fork(const std::vector<size_t>& branches, uint64_t taken);
+  std::vector<Token> Fork(const std::vector<size_t>& branches, const TakenPtr& taken);
 
  private:
-  void Settle(uint64_t n, uint64_t Outcome::*field, const Error* error, uint64_t taken = 0);
+  void Settle(uint64_t n, uint64_t Outcome::*field, const Error* error, const TakenPtr& taken = nullptr);
   Ack* ack_ = nullptr;
   uint64_t items_ = 0;
 };

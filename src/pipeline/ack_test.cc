@@ -191,11 +191,50 @@ class Exit final : public Consumer {
   uint64_t taken = 0;
 };
 
+TEST(FanOut, RemembersWhatIsTakenBehindOtherFanOuts) {
+  Exit first, good, bad, last;
+  bad.busy = true;
+  FanOut below({&good, &bad}), out({&first, &below, &last});
+  TakenPtr taken;
+  auto offer = [&] {
+    std::optional<Outcome> got;
+    auto* ack = new RecordingAck(&got);
+    ack->SetTaken(taken);
+    Token t(ack, 5);
+    Batch b(Signal::kLogs, Slice::CopyOf("abc"), t.Split(2));
+    b.Append(Slice::CopyOf("de"), std::move(t));
+    out.Consume(std::move(b));
+    taken = got->taken;
+    return *got;
+  };
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(offer().refused, 5u);
+  EXPECT_EQ(Taken::All(taken), 5u) << "the second has not taken it";
+  EXPECT_EQ(Taken::All(Taken::Below(taken, 1)), 1u) << "but its first has";
+  bad.busy = false;
+  EXPECT_TRUE(offer().ok());
+  for (auto* e : {&first, &good, &bad, &last}) EXPECT_EQ(e->taken, 5u);
+  EXPECT_EQ(bad.offers, 6);
+  EXPECT_EQ(good.offers, 1);
+}
+
+TEST(Taken, BothHaveWhatEachHas) {
+  auto make = [](uint64_t all, std::vector<std::pair<size_t, TakenPtr>> below = {}) {
+    return std::make_shared<const Taken>(Taken{all, std::move(below)});
+  };
+  EXPECT_EQ(Taken::Both(nullptr, make(3)), nullptr);
+  EXPECT_EQ(Taken::Both(make(3), make(6))->all, 2u);
+  // What has a branch wholly has what is below it.
+  auto both = Taken::Both(make(1, {{1, make(4)}}), make(2, {{0, make(8)}}));
+  EXPECT_EQ(both->all, 0u);
+  EXPECT_EQ(Taken::All(Taken::Below(both, 0)), 8u);
+  EXPECT_EQ(Taken::All(Taken::Below(both, 1)), 4u);
+}
+
 TEST(FanOut, OffersAgainOnlyWhereItWasRefused) {
   Exit quick, slow, other;
   slow.busy = other.busy = true;
   FanOut out({&quick, &slow, &other});
-  uint64_t taken = 0;
+  TakenPtr taken;
   auto offer = [&] {
     std::optional<Outcome> got;
     auto* ack = new RecordingAck(&got);
@@ -208,11 +247,11 @@ TEST(FanOut, OffersAgainOnlyWhereItWasRefused) {
     return *got;
   };
   EXPECT_EQ(offer().refused, 5u);
-  EXPECT_EQ(taken, 1u);
+  EXPECT_EQ(Taken::All(taken), 1u);
   EXPECT_EQ(offer().refused, 5u);
   other.busy = false;
   EXPECT_EQ(offer().refused, 5u);
-  EXPECT_EQ(taken, 5u);
+  EXPECT_EQ(Taken::All(taken), 5u);
   EXPECT_EQ(offer().refused, 5u);
   slow.busy = false;
   EXPECT_EQ(offer().stored, 5u);

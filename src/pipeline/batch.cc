@@ -93,10 +93,10 @@ std::vector<Token> Batch::ReplaceTokens(Ack* ack) {
 std::vector<Batch> Batch::Fork(size_t n) {
   std::vector<size_t> branches(n);
   for (size_t i = 0; i < n; ++i) branches[i] = i;
-  return Fork(branches, 0);
+  return Fork(branches, nullptr);
 }
 
-std::vector<Batch> Batch::Fork(const std::vector<size_t>& branches, uint64_t taken) {
+std::vector<Batch> Batch::Fork(const std::vector<size_t>& branches, const TakenPtr& taken) {
   std::vector<Batch> out(branches.size());
   for (auto& b : out) {
     b.signal_ = signal_;
@@ -119,12 +119,13 @@ bool Batch::Abandoned() const {
   return !parts_.empty() && std::all_of(parts_.begin(), parts_.end(), [](auto& p) { return p.token.Abandoned(); });
 }
 
-uint64_t Batch::Taken() const {
-  uint64_t taken = 0;
+TakenPtr Batch::Taken() const {
+  TakenPtr taken;
   bool first = true;
   for (auto& p : parts_) {
     if (!p.token) continue;
-    taken = first ? p.token.Taken() : taken & p.token.Taken();
+    taken = first ? p.token.Taken() : pipeline::Taken::Both(taken, p.token.Taken());
+    if (!taken) return nullptr;
     first = false;
   }
   return taken;
@@ -132,11 +133,12 @@ uint64_t Batch::Taken() const {
 
 void FanOut::Consume(Batch&& batch) {
   if (next_.size() == 1) return next_[0]->Consume(std::move(batch));
-  uint64_t taken = batch.Taken();
+  TakenPtr taken = batch.Taken();
+  const uint64_t have = Taken::All(taken);
   std::vector<size_t> branches;
   branches.reserve(next_.size());
   for (size_t i = 0; i < next_.size(); ++i) {
-    if (i >= 64 || !(taken >> i & 1)) branches.push_back(i);
+    if (i >= 64 || !(have >> i & 1)) branches.push_back(i);
   }
   if (branches.empty()) return batch.Delivered();  // all have it; nothing was left to offer
   std::vector<Batch> copies = batch.Fork(branches, taken);

@@ -81,9 +81,9 @@ class Batch {
   /// Copies for `n` consumers, sharing the bytes; this batch is empty afterwards.
   std::vector<Batch> Fork(size_t n);
   /// The same for these branches of a fan-out; see Token::Fork.
-  std::vector<Batch> Fork(const std::vector<size_t>& branches, uint64_t taken);
-  /// The branches of the next fan-out that have everything in this batch already; see Outcome::taken.
-  uint64_t Taken() const;
+  std::vector<Batch> Fork(const std::vector<size_t>& branches, const TakenPtr& taken);
+  /// The branches of the next fan-outs that have everything in this batch already; see Outcome::taken.
+  TakenPtr Taken() const;
   /// Whether nobody answers for the items but senders who have all gone (Ack::Abandon).
   bool Abandoned() const;
 

@@ -19,9 +19,15 @@ struct Held {
   std::vector<Part> parts;
   uint64_t items = 0;
   uint64_t bytes = 0;
-  uint64_t taken = 0;  // exits of the pipeline that have it already, see Outcome::taken
+  TakenPtr taken;         // exits of the pipeline that have it already, see Outcome::taken
+  uint64_t number = 0;    // in the order of coming
+  uint64_t left_out = 0;  // exits that it is not offered to this time, for what is before it waits for them
+  bool waits = false;     // or has waited
   std::shared_ptr<const ClientInfo> client;
 };
+
+// How long exits that take nothing are waited for when others do.
+constexpr Duration kStalled = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -35,8 +41,11 @@ struct Gathering {
 
 struct LoopBatches {
   std::map<std::string, Gathering> gatherings;
-  std::deque<Held> waiting;  // were refused, or stand behind one that was
-  uint64_t held = 0;         // items in gatherings, waiting and on offer without an answer
+  std::deque<Held> waiting;  // were refused, or stand behind one that was; in their order
+  uint64_t waits = 0;        // batches that wait or have waited, on offer again perhaps
+  MonoTime progress{};       // since when any does, or an exit last took something that had waited
+  uint64_t numbers = 0;
+  uint64_t held = 0;  // items in gatherings, waiting and on offer without an answer
   net::Timer again;
   bool closed = false;
 };
@@ -49,6 +58,7 @@ struct Batcher::Shared : std::enable_shared_from_this<Batcher::Shared> {
     held = l.Open(owner, Entry::kHeld, "batch");
     returned = l.Open(owner, Entry::kReturned);
     undelivered = l.Open(owner, Entry::kDropped, "refused_downstream");
+    stalled = l.Open(owner, Entry::kDropped, "branch_stalled");
     refused = l.Open(owner, Entry::kRefused, "batch_full");
     Metrics& m = context.host->metrics();
     Attributes a = {{"processor", context.id}};
@@ -84,6 +94,9 @@ struct Batcher::Shared : std::enable_shared_from_this<Batcher::Shared> {
   void Take(Batch&& batch);
   void Flush(LoopBatches& l, Gathering& g, bool by_size);
   void Offer(LoopBatches& l, Held&& h);
+  void Send(LoopBatches& l, Held&& h);
+  void Wait(LoopBatches& l, Held&& h, Duration delay);
+  void MakeRoom(LoopBatches& l, uint64_t n);
   void Answer(LoopBatches& l, Held&& h, const Outcome& outcome);
   void Resume(LoopBatches& l);
   void FlushAll(LoopBatches& l);
@@ -94,7 +107,7 @@ struct Batcher::Shared : std::enable_shared_from_this<Batcher::Shared> {
   BatcherOptions options;
   PerLoop<LoopBatches> loops;
   Owner owner;
-  Counter held, refused, returned, undelivered;
+  Counter held, refused, returned, undelivered, stalled;
   Histogram *send_size, *send_bytes;
   Sum *size_trigger, *timeout_trigger, *cardinality;
   std::atomic<uint64_t> combinations{0};
@@ -160,6 +173,7 @@ void Shared::Take(Batch&& batch) {
   uint64_t n = batch.items();
   // One request is always let in when nothing is held, however large it is.
   uint64_t room = l.waiting.empty() ? 16 * Room() : Room();
+  if (l.held + n > room) MakeRoom(l, l.held + n - room);
   if (l.closed || (l.held > 0 && l.held + n > room)) {
     refused.Add(static_cast<int64_t>(n));
     return batch.Refused(Error{Code::kUnavailable, true, std::chrono::seconds(1),
@@ -271,15 +285,27 @@ void Shared::Flush(LoopBatches& l, Gathering& g, bool by_size) {
 }
 
 void Shared::Offer(LoopBatches& l, Held&& h) {
-  if (!l.waiting.empty()) {
-    l.waiting.push_back(std::move(h));
-    return;
-  }
+  if (h.number == 0) h.number = ++l.numbers;
+  if (l.waiting.empty()) return Send(l, std::move(h));
+  // Behind others: to those exits that take what the first of these had for them.
+  uint64_t open = Taken::All(l.waiting.front().taken);
+  if (!(open & ~Taken::All(h.taken))) return Wait(l, std::move(h), Duration(0));
+  h.left_out = ~open;
+  Send(l, std::move(h));
+}
+
+void Shared::Send(LoopBatches&, Held&& h) {
   Batch b(context.signal);
   b.set_client(h.client);
   auto n = static_cast<int64_t>(h.items);
+  TakenPtr taken = h.taken;
+  if (h.left_out) {
+    auto more = std::make_shared<Taken>(taken ? *taken : Taken());
+    more->all |= h.left_out;
+    taken = std::move(more);
+  }
   auto* ack = new Offered(shared_from_this(), net::Loop::Current(), std::move(h));
-  ack->SetTaken(ack->held().taken);
+  ack->SetTaken(std::move(taken));
   Token token(ack, ack->held().items);
   // Copies of the slices: ack may lose its own while the batch is on its way.
   std::vector<Part> parts;
@@ -289,30 +315,73 @@ void Shared::Offer(LoopBatches& l, Held&& h) {
   context.next->Consume(std::move(b));
 }
 
+// Keeps a batch in its place, and tries again after the delay.
+void Shared::Wait(LoopBatches& l, Held&& h, Duration delay) {
+  if (!std::exchange(h.waits, true) && l.waits++ == 0) l.progress = net::Loop::Current()->Now();
+  auto place = std::upper_bound(l.waiting.begin(), l.waiting.end(), h.number,
+                                [](uint64_t number, const Held& x) { return number < x.number; });
+  l.waiting.insert(place, std::move(h));
+  if (l.again.pending()) return;
+  auto weak = weak_from_this();
+  l.again = net::Loop::Current()->AddTimer(std::max(delay, Duration(std::chrono::milliseconds(10))), [weak, &l] {
+    if (auto s = weak.lock()) s->Resume(l);
+  });
+}
+
+// Gives up for exits that have taken nothing for long what the others have: `n` items and more, oldest first. Nothing
+// is given up that no exit has, for then clients had better keep theirs.
+void Shared::MakeRoom(LoopBatches& l, uint64_t n) {
+  if (l.waiting.empty() || net::Loop::Current()->Now() - l.progress < kStalled) return;
+  uint64_t gone = 0;
+  while (gone < n && !l.waiting.empty() && Taken::All(l.waiting.front().taken)) {
+    gone += l.waiting.front().items;
+    l.waiting.pop_front();
+    --l.waits;
+  }
+  if (!gone) return;
+  auto k = static_cast<int64_t>(gone);
+  context.host->ledger().Post({{held, -k}, {stalled, k}});
+  context.log.Error("An exit of the pipeline has taken nothing for long, and others go on. Dropping data for it.",
+                    {{"dropped_items", k}});
+  l.held -= gone;
+  total.fetch_sub(k);
+}
+
 void Shared::Answer(LoopBatches& l, Held&& h, const Outcome& o) {
   uint64_t n = h.items;
-  if (o.refused && o.error.retryable && !(closing && context.host->control_loop().Now() >= deadline)) {
+  const uint64_t left_out = std::exchange(h.left_out, 0);
+  const bool late = closing && context.host->control_loop().Now() >= deadline;
+  const bool again = o.refused ? o.error.retryable : left_out != 0;
+  const bool waited = h.waits && !left_out;
+  if (waited && (!o.refused || Taken::All(o.taken) & ~Taken::All(h.taken))) l.progress = net::Loop::Current()->Now();
+  if (again && !late) {
     // Kept, and offered again, to those exits of the pipeline that have not taken it. A batch of which an exit refused
     // a part only goes there whole: what went through comes twice, which at-least-once delivery allows and loss is
     // worse than.
-    h.taken = o.taken;
-    context.host->ledger().Post({{returned, static_cast<int64_t>(n)}, {held, static_cast<int64_t>(n)}});
-    l.waiting.push_front(std::move(h));
-    Duration wait =
-        std::clamp(o.error.retry_after, Duration(std::chrono::milliseconds(10)), Duration(std::chrono::seconds(1)));
-    auto weak = weak_from_this();
-    if (!l.again.pending()) {
-      l.again = net::Loop::Current()->AddTimer(wait, [weak, &l] {
-        if (auto s = weak.lock()) s->Resume(l);
-      });
+    if (!left_out) {
+      h.taken = o.taken;
+    } else {
+      // Those that were left out have what they had before.
+      auto known = std::make_shared<Taken>();
+      known->all = ((o.refused ? Taken::All(o.taken) : ~uint64_t{0}) & ~left_out) | Taken::All(h.taken);
+      for (const TakenPtr& from : {o.taken, h.taken}) {
+        if (!from) continue;
+        for (auto& [branch, below] : from->below) {
+          bool was_left_out = branch < 64 && left_out >> branch & 1;
+          if (was_left_out == (from == h.taken)) known->below.emplace_back(branch, below);
+        }
+      }
+      h.taken = std::move(known);
     }
-    return;
+    context.host->ledger().Post({{returned, static_cast<int64_t>(n)}, {held, static_cast<int64_t>(n)}});
+    return Wait(l, std::move(h), std::min(o.error.retry_after, Duration(std::chrono::seconds(1))));
   }
-  if (o.refused) {
-    auto k = static_cast<int64_t>(o.refused);
+  if (again || o.refused) {
+    auto k = static_cast<int64_t>(o.refused ? o.refused : n);
     context.host->ledger().Post({{returned, k}, {undelivered, k}});
     context.log.Error("Sender failed", {{"error", o.error.message}, {"dropped_items", k}});
   }
+  if (h.waits) --l.waits;
   l.held -= n;
   total.fetch_sub(static_cast<int64_t>(n));
 }
@@ -323,9 +392,9 @@ void Shared::Resume(LoopBatches& l) {
   while (!list.empty()) {
     Held h = std::move(list.front());
     list.pop_front();
-    Offer(l, std::move(h));
+    Send(l, std::move(h));
     if (!l.waiting.empty()) {  // refused again: the rest stands behind it
-      for (auto& x : list) l.waiting.push_back(std::move(x));
+      for (auto& x : list) Offer(l, std::move(x));
       return;
     }
   }
@@ -338,6 +407,7 @@ void Shared::FlushAll(LoopBatches& l) {
 void Shared::DropAll(LoopBatches& l) {
   uint64_t n = 0;
   for (auto& h : l.waiting) n += h.items;
+  l.waits -= l.waiting.size();
   l.waiting.clear();
   l.again.Cancel();
   if (!n) return;

@@ -4,6 +4,11 @@
 // them. When that one refuses (its queue is full, say), the batch is kept and offered again after the delay that was
 // asked for; meanwhile at most twice a batch more is taken, and then new data is refused, retryably. So nothing that
 // was acknowledged is dropped because of a full queue.
+//
+// Where exits of the pipeline take what others refuse, the others do not hold them up: what comes meanwhile is offered
+// to those that take it, and waits for the rest. When an exit has taken nothing for ten seconds and there is no more
+// room, the oldest of what waits for it alone is dropped and counted (`branch_stalled`), for the sake of the exits that
+// work.
 #pragma once
 
 #include <cstdint>

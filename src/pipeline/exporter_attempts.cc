@@ -204,6 +204,7 @@ void Shared::GiveUp(const RequestPtr& r, const Error& error, std::string_view re
       std::any_of(r->batch.parts().begin(), r->batch.parts().end(), [](auto& p) { return bool(p.token); });
   if (has_tokens && error.retryable) {
     context.host->ledger().Post({{held_flight, -n}, {reason == "abandoned" ? refused_abandoned : refused_failed, n}});
+    LogFailure(error, r->items, "Exporting failed. Rejecting data.");
     r->batch.Refused(error);
   } else {
     context.host->ledger().Post({{held_flight, -n}, {Dropped(reason, &error), n}});

@@ -62,7 +62,9 @@ void Shared::Consume(Batch&& batch) {
         refused_full.Add(static_cast<int64_t>(n));
         // No delay is named: room may come at any moment, and a batcher that waits inside the process shall see it
         // soon. Receivers tell their clients a delay of their own.
-        return batch.Refused(Error{Code::kUnavailable, true, Duration{0}, "sending queue is full"});
+        Error full{Code::kUnavailable, true, Duration{0}, "sending queue is full"};
+        LogFailure(full, n, "Exporting failed. Rejecting data.");
+        return batch.Refused(full);
       }
     }
     size += cost;
@@ -337,6 +339,11 @@ void Shared::CheckDrained() {
     context.log.Error("Not sent before the shutdown deadline. Dropping data.", {{"items", static_cast<int64_t>(n)}});
   }
   auto self = shared_from_this();
+  if (log && log->size().records) {
+    auto left = log->size();
+    context.log.Info("What is not sent stays in the stored queue",
+                     {{"requests", static_cast<int64_t>(left.records)}, {"items", static_cast<int64_t>(left.items)}});
+  }
   if (log) {
     // What was done is marked on disk before anybody else opens the folder.
     done = [self, done = std::move(done)] {

@@ -48,7 +48,6 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
     uint64_t damaged_bytes = 0;  // skipped, because no record was to be found there
     uint64_t damaged_items = 0;  // of skipped records whose header could be read
     uint64_t missing_bytes = 0;  // that segments had when the next one was begun, and that are not there
-    uint64_t unreadable = 0;     // segments left alone because the disk does not read them
   };
 
   /// Opens the log of a folder, which must be there, and locks it against other processes; within this one everybody
@@ -119,7 +118,7 @@ class SegmentLog : public std::enable_shared_from_this<SegmentLog> {
   };
 
   Status Recover();
-  void CheckChain(const std::vector<uint64_t>& numbers);
+  void CheckChain();
   Status Scan(uint64_t number, bool last, std::vector<uint64_t>& done, std::map<uint64_t, uint64_t>& lost);
   void Schedule(std::unique_lock<std::mutex>& lock);
   void Work();

@@ -45,10 +45,8 @@ class FaultyFiles final : public Files {
  public:
   int64_t writes_left = INT64_MAX;  // bytes until the disk is full
   bool sync_fails = false, remove_fails = false;
-  std::string unreadable;  // path of a file
 
   Result<std::unique_ptr<File>> OpenToRead(const std::string& path) override {
-    if (path == unreadable) return Unavailable("open {}: Input/output error", path);
     return Files::System().OpenToRead(path);
   }
   Result<std::unique_ptr<File>> Create(const std::string& path) override {
@@ -522,32 +520,6 @@ TEST(SegmentLog, ASegmentThatIsDoneIsNotMissed) {
   }
   EXPECT_EQ(q.folder.Segments().size(), 2u);  // the third of before, and that of the marks
   EXPECT_EQ(Open(q.folder)->TakeRecovery().missing_bytes, 0u);
-}
-
-TEST(SegmentLog, ASegmentThatCannotBeReadHoldsUpNothing) {
-  ThreeSegments q;
-  FaultyFiles files;
-  auto options = Inline();
-  options.files = &files;
-  for (size_t bad : {0, 1, 2}) {
-    files.unreadable = q.segments[bad];
-    std::vector<std::string> want;
-    for (size_t i = 0; i < 6; ++i) {
-      if (i / 2 != bad) want.push_back(fmt::format("record {:03}", i));
-    }
-    auto log = Open(q.folder, options);
-    auto found = log->TakeRecovery();
-    EXPECT_EQ(found.unreadable, 1u);
-    EXPECT_EQ(found.missing_bytes, 0u);
-    EXPECT_EQ(TakeAll(*log), want);
-  }
-  // What is appended meanwhile takes no number of those that come back.
-  {
-    auto log = Open(q.folder, options);
-    ASSERT_TRUE(Append(*log, "meanwhile"));
-  }
-  files.unreadable.clear();
-  EXPECT_EQ(Open(q.folder, options)->TakeRecovery().records, 7u);
 }
 
 TEST(SegmentLog, ReadsSegmentsOfTheFirstFormat) {

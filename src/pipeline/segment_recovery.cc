@@ -57,19 +57,9 @@ Status SegmentLog::Recover() {
   std::vector<uint64_t> done;
   std::map<uint64_t, uint64_t> lost;  // items of damaged records, by sequence
   for (uint64_t number : numbers) {
-    if (auto s = Scan(number, number == numbers.back(), done, lost); !s) {
-      // The others are not held up by it. It stays as it is, for a start at which the disk reads again; what it holds
-      // has numbers that nobody else may get until then.
-      ++recovery_.unreadable;
-      next_sequence_ += uint64_t{1} << 32;
-      options_.log.Error(
-          "A segment of a stored queue cannot be read; it is left alone and tried again at the next start",
-          {{"file", PathOf(number)}, {"error", s.error().message}});
-      std::erase_if(records_, [&](auto& r) { return r.second.segment == number; });
-      segments_.erase(number);
-    }
+    if (auto s = Scan(number, number == numbers.back(), done, lost); !s) return s;
   }
-  CheckChain(numbers);
+  CheckChain();
   // A damaged copy of a record that was being moved is no loss, nor is a record that was done.
   for (auto& [sequence, items] : lost) {
     if (!records_.count(sequence) && std::find(done.begin(), done.end(), sequence) == done.end())
@@ -183,14 +173,13 @@ Status SegmentLog::Scan(uint64_t number, bool last, std::vector<uint64_t>& done,
 
 // Every segment says how long the one before it was. What is shorter now, or gone though an older one is there, was
 // lost outside of this process: segments go oldest first.
-void SegmentLog::CheckChain(const std::vector<uint64_t>& numbers) {
+void SegmentLog::CheckChain() {
   for (auto& [number, segment] : segments_) {
     if (segment.previous == 0) continue;
     auto found = segments_.find(segment.previous);
-    bool there = std::binary_search(numbers.begin(), numbers.end(), segment.previous);
-    if (there && found == segments_.end()) continue;  // cannot be read
+    bool there = found != segments_.end();
     uint64_t size = there ? found->second.size : 0;
-    if (size >= segment.previous_size || (!there && numbers.front() > segment.previous)) continue;
+    if (size >= segment.previous_size || (!there && segments_.begin()->first > segment.previous)) continue;
     recovery_.missing_bytes += segment.previous_size - size;
     options_.log.Error(
         there ? "A segment of a stored queue was cut off; what stood there is lost"

@@ -85,6 +85,7 @@ void CheckRecords(Run& run, const Scenario& scenario, const Losses& losses, cons
                : reason == "send_failed"       ? no_retries
                : reason == "shutdown"          ? given.stops
                : reason == "storage_damaged"   ? given.damage
+               : reason == "branch_stalled"    ? scenario.branches.size() > 1
                                                : given.rejections || given.stops;
     if (!may) run.Fault(fmt::format("{} items were dropped as {}, for which there was no cause", n, reason));
   }
