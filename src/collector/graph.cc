@@ -452,7 +452,8 @@ Status Graph::StartNew() {
   return {};
 }
 
-void Graph::Replace(Graph* previous, Graph* abandoned, MonoTime deadline, std::function<void(Status)> done) {
+void Graph::Replace(Graph* previous, Graph* abandoned, MonoTime deadline, std::function<void()> started,
+                    std::function<void(Status)> done) {
   if (!previous) return done(StartNew());
   // Receivers and extensions that go or change give up their ports before the new ones start; what is below them stops
   // last, when nothing points to it any more.
@@ -465,9 +466,10 @@ void Graph::Replace(Graph* previous, Graph* abandoned, MonoTime deadline, std::f
       (owns_ports ? first : last)->push_back(r);
     }
   }
-  StopOneByOne(first, 0, deadline, [this, last, deadline, done = std::move(done)]() mutable {
-    Status started = StartNew();
-    if (!started) return done(std::move(started));
+  auto go_on = [this, last, deadline, started = std::move(started), done = std::move(done)]() mutable {
+    Status all = StartNew();
+    if (!all) return done(std::move(all));
+    if (started) started();
     for (auto& r : *last) {
       auto heir = r->kind == Kind::kExporter ? exporters_.find(r->id + "|" + r->signal) : exporters_.end();
       if (heir != exporters_.end() && r->started)
@@ -480,7 +482,8 @@ void Graph::Replace(Graph* previous, Graph* abandoned, MonoTime deadline, std::f
                       [last, deadline, done = std::move(done)]() mutable {
                         StopOneByOne(last, 0, deadline, [done = std::move(done)] { done({}); });
                       });
-  });
+  };
+  StopOneByOne(first, 0, deadline, std::move(go_on));
 }
 
 void Graph::CloseReceivers(MonoTime deadline, std::function<void()> done) {

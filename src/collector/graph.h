@@ -30,7 +30,9 @@ class Graph {
   /// on are pointed to their new pipelines. `done` gets the first error of a start; the graph is then to be shut down
   /// or replaced in turn. `previous` holds nothing afterwards and may be destroyed in `done`. What `abandoned` (may be
   /// null) runs is shut down with it: the graph before a `previous` that did not start.
-  void Replace(Graph* previous, Graph* abandoned, MonoTime deadline, std::function<void(Status)> done);
+  /// `started` runs when all that is new here is started, before what goes below has handed on what it holds.
+  void Replace(Graph* previous, Graph* abandoned, MonoTime deadline, std::function<void()> started,
+               std::function<void(Status)> done);
 
   /// Stops receiving, while a Replace is under way too; `done` when what was received is answered.
   void CloseReceivers(MonoTime deadline, std::function<void()> done);

@@ -91,7 +91,7 @@ std::map<Entry, int64_t> BooksOf(std::string_view processors, testkit::Heard* he
   uint64_t sent = 0;
   world.On(0, [&] {
     EXPECT_TRUE(graph->Build(plan, nullptr));
-    graph->Replace(nullptr, nullptr, MonoTime::max(), [](Status s) { EXPECT_TRUE(s); });
+    graph->Replace(nullptr, nullptr, MonoTime::max(), nullptr, [](Status s) { EXPECT_TRUE(s); });
     for (int i = 0; i < 10; ++i) {
       auto h = std::make_shared<testkit::Heard>();
       entry->Consume(pipeline::Batch(pipeline::Signal::kTraces,

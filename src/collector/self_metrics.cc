@@ -81,18 +81,20 @@ void FromLedger(Families& out, const pipeline::Ledger::Line& l, const Metrics& m
   }
   if ((o.kind == "exporter" && !IsOwn(o.id)) || o.kind == "connector") {
     Attributes a = {{o.kind, o.id}};
-    if (o.kind == "exporter" && (l.entry == Entry::kSent || l.entry == Entry::kDropped)) {
+    bool ended = l.entry == Entry::kSent || l.entry == Entry::kDropped || l.reason == "send_failed";
+    if (o.kind == "exporter" && ended) {
       for (auto& more : metrics.ExporterAttributes(o.id, o.signal)) a.push_back(std::move(more));
     }
     std::string base = "otelcol_" + o.kind + "_";
     if (l.entry == Entry::kSent) {
       out.Add(base + "sent_" + noun, fmt::format("Number of {} successfully sent to destination.", noun),
               "{" + noun + "}", K::kCounter, a, v);
-    } else if (l.entry == Entry::kRefused) {
+    } else if (l.entry == Entry::kRefused && l.reason != "send_failed") {
       out.Add(base + "enqueue_failed_" + noun,
               fmt::format("Number of {} failed to be added to the sending queue.", noun), "{" + noun + "}", K::kCounter,
               a, v);
-    } else if (l.entry == Entry::kDropped) {
+    } else if (l.entry == Entry::kDropped || l.entry == Entry::kRefused) {
+      // Without a queue what could not be sent is given back to who offered it: a failure to send all the same.
       if (level == MetricLevel::kDetailed && !o.error.empty()) {
         a.emplace_back("error.type", o.error);
         a.emplace_back("error.permanent", o.permanent ? "true" : "false");

@@ -4,6 +4,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <thread>
 
 #include "base/system_memory.h"
@@ -80,6 +81,11 @@ Status Service::Run() {
 
   world_.loops()[0]->Post([this] { Begin(); });
   world_.Run();
+  // A configuration that is still being read holds on to what would now be destroyed.
+  if (loading_) {
+    std::fflush(nullptr);
+    _exit(result_ ? 0 : 1);
+  }
   return result_;
 }
 
@@ -125,7 +131,9 @@ void Service::Adopt(std::unique_ptr<Graph> next, Graph* abandoned, std::function
   graph_ = std::move(next);
   UpdateView();
   MonoTime deadline = loops()[0]->Now() + options_.drain;
-  graph_->Replace(old_.get(), abandoned, deadline, [this, done = std::move(done)](Status s) {
+  // Sockets that nobody took over are closed at once, not when the old graph has ended.
+  auto started = [this] { world_.KeepListeners(false); };
+  graph_->Replace(old_.get(), abandoned, deadline, started, [this, done = std::move(done)](Status s) {
     if (s) old_.reset();
     done(std::move(s));
   });
@@ -139,7 +147,20 @@ void Service::Reload() {
   }
   if (!options_.reload) return;
   log_.Info("Config updated, restart service");
-  auto plan = options_.reload();
+  // Reading it may take as long as a server takes to give it: not on a loop. Stop() does not wait for it.
+  busy_ = loading_ = true;
+  std::thread([this] {
+    auto plan = std::make_shared<Result<std::shared_ptr<const Plan>>>(options_.reload());
+    world_.loops()[0]->Post([this, plan] {
+      busy_ = loading_ = false;
+      Loaded(std::move(*plan));
+      if (!busy_ && std::exchange(reload_again_, false)) Reload();
+    });
+  }).detach();
+}
+
+void Service::Loaded(Result<std::shared_ptr<const Plan>> plan) {
+  if (stopping_) return;
   if (!plan) {
     log_.Error("The new configuration is not taken; the running one stays", {{"error", plan.error().message}});
     return;
@@ -164,6 +185,7 @@ void Service::Reload() {
       if (std::exchange(reload_again_, false)) Reload();
     };
     if (s) {
+      world_.KeepListeners(true);
       if (auto t = telemetry ? own_->Replace(plan_->telemetry) : Status(); !t) {
         log_.Error("The new service::telemetry does not start; the old one stays", {{"error", t.error().message}});
         auto mixed = std::make_shared<Plan>(*plan_);
@@ -204,7 +226,7 @@ void Service::Stop() {
     log_.Error("shutdown did not end in time");
     _exit(1);
   });
-  if (!busy_) return Drain();
+  if (!busy_ || loading_) return Drain();
   // A reload is under way: what goes with it is still handing on what it holds, and does so before the rest ends.
   closing_ = true;
   graph_->CloseReceivers(stop_deadline_, [this] {
@@ -214,7 +236,7 @@ void Service::Stop() {
 }
 
 void Service::Drain() {
-  if (busy_ || closing_) return;
+  if ((busy_ && !loading_) || closing_) return;
   MonoTime deadline = std::max(stop_deadline_, loops()[0]->Now() + std::chrono::seconds(1));
   auto rest = [this, deadline] { own_->Shutdown(deadline, [this] { Finish(); }); };
   if (!graph_) return rest();

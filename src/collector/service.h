@@ -26,7 +26,8 @@ struct ServiceOptions {
   const conf::FeatureGates* gates = nullptr;  // the same
   int loops = 0;                              // 0: one a usable core
   Duration drain = std::chrono::seconds(10);
-  /// Reads, resolves and checks the configuration again, for SIGHUP. On failure the text says everything that is wrong.
+  /// Reads, resolves and checks the configuration again, for SIGHUP, on a thread of its own. On failure the text says
+  /// everything that is wrong.
   std::function<Result<std::shared_ptr<const Plan>>()> reload;
   /// Called on the control loop when everything runs.
   std::function<void()> on_ready;
@@ -59,6 +60,7 @@ class Service final : public pipeline::Host {
  private:
   void Begin();
   void Reload();
+  void Loaded(Result<std::shared_ptr<const Plan>> plan);
   void Adopt(std::unique_ptr<Graph> next, Graph* abandoned, std::function<void(Status)> done);
   void Drain();
   void Finish();
@@ -81,6 +83,7 @@ class Service final : public pipeline::Host {
   std::atomic<std::shared_ptr<const pipeline::ServiceView>> view_;
   Status result_{};
   bool stopping_ = false, busy_ = false, reload_again_ = false;
+  bool loading_ = false;  // a configuration, on a thread of its own; busy_ as well
   bool closing_ = false;  // the receivers, before a reload has ended
   MonoTime stop_deadline_{};
   net::Timer force_;

@@ -142,6 +142,8 @@ class EpollLoop final : public Loop {
     epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &e);
   }
   ~EpollLoop() override {
+    // A small world may live and die on the thread of another one's loop.
+    Loop* before = Current();
     SetCurrent(this);
     // What timers and posted functions hold may cancel timers when it goes.
     timer_times_.clear();
@@ -154,7 +156,7 @@ class EpollLoop final : public Loop {
       rest.swap(posted_);
     }
     rest.clear();
-    SetCurrent(nullptr);
+    SetCurrent(before == this ? nullptr : before);
     close(epoll_);
     close(wake_);
   }

@@ -303,4 +303,52 @@ Result<Url> Url::Parse(std::string_view text) {
   return u;
 }
 
+namespace {
+
+// Without the segments `.` and `..` (RFC 3986, section 5.2.4).
+std::string WithoutDots(std::string_view path) {
+  std::vector<std::string_view> kept;
+  bool folder = false;  // the path ends with a slash
+  for (size_t at = 0; at < path.size();) {
+    size_t end = std::min(path.find('/', at + 1), path.size());
+    std::string_view segment = path.substr(at + 1, end - at - 1);
+    folder = segment == "." || segment == "..";
+    if (segment == "..") {
+      if (!kept.empty()) kept.pop_back();
+    } else if (segment != ".") {
+      kept.push_back(segment);
+    }
+    at = end;
+  }
+  std::string out;
+  for (auto segment : kept) out.append("/").append(segment);
+  return folder || out.empty() ? out + "/" : out;
+}
+
+}  // namespace
+
+Result<Url> Url::Resolve(std::string_view reference) const {
+  reference = reference.substr(0, reference.find('#'));
+  size_t colon = reference.find_first_of(":/?");
+  if (colon != std::string_view::npos && reference[colon] == ':') return Parse(reference);
+  if (reference.starts_with("//")) return Parse(scheme + ":" + std::string(reference));
+  Url out = *this;
+  out.userinfo.clear();
+  size_t own_query = std::min(path.find('?'), path.size());
+  std::string own(path, 0, own_query);
+  if (reference.empty()) return out;
+  size_t query = std::min(reference.find('?'), reference.size());
+  std::string_view named = reference.substr(0, query);
+  if (named.starts_with('/')) {
+    own = WithoutDots(named);
+  } else if (!named.empty()) {
+    own = WithoutDots(own.substr(0, own.rfind('/') + 1) + std::string(named));
+  }
+  out.path = own + std::string(reference.substr(query));
+  // What goes into a request's head must not end it.
+  if (std::any_of(out.path.begin(), out.path.end(), [](char c) { return static_cast<uint8_t>(c) <= ' ' || c == 0x7f; }))
+    return Fail(Code::kInvalidArgument, "\"{}\": invalid character", reference);
+  return out;
+}
+
 }  // namespace naru::net

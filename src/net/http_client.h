@@ -121,6 +121,8 @@ struct Url {
   /// As a Host header: without the port when it is the scheme's own.
   std::string Authority() const;
   static Result<Url> Parse(std::string_view text);
+  /// The place that a reference such as a Location header means, seen from this one (RFC 3986, section 5.2).
+  Result<Url> Resolve(std::string_view reference) const;
 };
 
 }  // namespace naru::net

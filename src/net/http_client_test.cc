@@ -184,7 +184,9 @@ TEST(HttpClient, WhatIsTooMuch) {
     ASSERT_TRUE(got) << c.what << ": " << got.error().message;
     EXPECT_EQ(got->status, c.status) << c.what;
     EXPECT_EQ(got->cut_off, c.cut_off) << c.what;
-    if (c.cut_off) EXPECT_EQ(got->body, "") << c.what;
+    if (c.cut_off) {
+      EXPECT_EQ(got->body, "") << c.what;
+    }
   }
 }
 

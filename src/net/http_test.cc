@@ -322,5 +322,31 @@ TEST(RetryAfter, SecondsAndDates) {
   EXPECT_EQ(ParseRetryAfter("soon", 0), Duration(0));
 }
 
+TEST(Url, ResolvesReferences) {
+  auto base = Url::Parse("http://u:p@a:1/v1/traces?x=y");
+  ASSERT_TRUE(base);
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"http://b/c", "http b:80 /c"},
+      {"https://b:2/c?d=http://e/f", "https b:2 /c?d=http://e/f"},
+      {"//b:3/final", "http b:3 /final"},
+      {"/final?next=http://h/x", "http a:1 /final?next=http://h/x"},
+      {"final", "http a:1 /v1/final"},
+      {"./final", "http a:1 /v1/final"},
+      {"../final/x", "http a:1 /final/x"},
+      {"../../..", "http a:1 /"},
+      {"?final", "http a:1 /v1/traces?final"},
+      {"", "http a:1 /v1/traces?x=y"},
+      {"#part", "http a:1 /v1/traces?x=y"},
+      {"/a/./b/../c/", "http a:1 /a/c/"},
+      {"ftp://b/c", "ftp b:80 /c"},
+      {"http://b:99999/", ""},
+      {"/a b", ""},
+  };
+  for (auto& [reference, want] : cases) {
+    auto got = base->Resolve(reference);
+    EXPECT_EQ(got ? fmt::format("{} {} {}", got->scheme, got->HostPort(), got->path) : "", want) << reference;
+  }
+}
+
 }  // namespace
 }  // namespace naru::net

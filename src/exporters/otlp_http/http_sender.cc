@@ -110,22 +110,33 @@ class HttpSender final : public pipeline::Sender {
     const std::string* location = got->Header("location");
     if (!location || location->empty()) return std::optional<Target>();
     if (hops + 1 == kMaxRequests) return Unavailable("{}: stopped after {} redirects", url_, kMaxRequests);
-    auto url = net::Url::Parse(location->find("://") != std::string::npos
-                                   ? *location
-                                   : fmt::format("{}://{}{}{}", from.scheme, from.Authority(),
-                                                 location->front() == '/' ? "" : "/", *location));
+    auto url = from.Resolve(*location);
     if (!url || (url->scheme != "http" && url->scheme != "https"))
-      return Fail(Code::kUnknown, "{}: redirected to \"{}\", which is no URL of http or https", url_,
-                  location->substr(0, 200));
+      return Unavailable("{}: redirected to \"{}\", which is no URL of http or https", url_, location->substr(0, 200));
     std::string origin = url->scheme + "://" + url->Authority();
     if (origin == url_parts_.scheme + "://" + url_parts_.Authority()) return std::optional(Target{client_.get(), *url});
     auto known = redirects_.find(origin);
     if (known == redirects_.end()) {
-      if (redirects_.size() == kMaxOrigins)
-        return Fail(Code::kUnknown, "{}: redirected to more than {} hosts", url_, kMaxOrigins);
+      if (redirects_.size() >= kMaxOrigins) ForgetIdle();
+      if (redirects_.size() >= kMaxOrigins)
+        return Unavailable("{}: redirected to more than {} hosts at once", url_, kMaxOrigins);
       known = redirects_.emplace(origin, pipeline::MakeHttpClient(host_, config_.client, *url, loop_)).first;
     }
     return std::optional(Target{known->second.get(), *url});
+  }
+
+  // At the next turn: the answer that is looked at may come from one of them.
+  void ForgetIdle() {
+    auto gone = std::make_shared<std::vector<std::unique_ptr<net::HttpClient>>>();
+    for (auto it = redirects_.begin(); it != redirects_.end();) {
+      auto next = std::next(it);
+      if (it->second->in_flight() == 0) {
+        gone->push_back(std::move(it->second));
+        redirects_.erase(it);
+      }
+      it = next;
+    }
+    loop_.Post([gone] { gone->clear(); });
   }
 
   void Measure(const Answer& got, uint64_t bytes, Duration took) {
@@ -215,7 +226,7 @@ class HttpSender final : public pipeline::Sender {
   Error broken_;
   std::unique_ptr<net::HttpClient> client_;
   static constexpr int kMaxRequests = 10;
-  static constexpr size_t kMaxOrigins = 8;
+  static constexpr size_t kMaxOrigins = 16;
   std::map<std::string, std::unique_ptr<net::HttpClient>>
       redirects_;  // by origin; idle connections close by themselves
 };
