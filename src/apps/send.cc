@@ -293,8 +293,8 @@ int SendMain(const std::vector<std::string>& args) {
       "where to send: HOST:PORT, unix:///PATH, or a URL for OTLP/HTTP behind a path (default 127.0.0.1:4317 or :4318)",
       &o.endpoint);
   flags.Text("protocol", "NAME", "grpc (default), http/protobuf or http/json", &o.protocol);
-  flags.Number("count", "records to send in all; 0 for no end (default 10, with --duration no end)", &o.count, 0,
-               INT64_MAX / 2);
+  flags.Number("count", "records of each signal to send; 0 for no end (default 10, with --duration no end)", &o.count,
+               0, INT64_MAX / 2);
   flags.Number("size", "records of a request (default 10)", &o.size, 1, 1'000'000);
   flags.Number("rate", "records a second; 0 as fast as answers come (default 0)", &o.rate, 0, 1'000'000'000);
   flags.Number("workers", "requests in flight at most (default 1)", &o.workers, 1, 100'000);

@@ -89,10 +89,11 @@ void Collector::Adopt(std::unique_ptr<collector::Graph> next, collector::Graph* 
   }
   old_ = std::move(graph_);
   graph_ = std::move(next);
-  graph_->Replace(old_.get(), abandoned, loops()[0]->Now() + scenario_.drain, [this, done = std::move(done)](Status s) {
-    if (s) old_.reset();
-    done(std::move(s));
-  });
+  graph_->Replace(old_.get(), abandoned, loops()[0]->Now() + scenario_.drain, nullptr,
+                  [this, done = std::move(done)](Status s) {
+                    if (s) old_.reset();
+                    done(std::move(s));
+                  });
 }
 
 // As Service::Reload.

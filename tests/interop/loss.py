@@ -441,6 +441,132 @@ def sigterm_too_slow():
         assert arrived + int(told.group(1)) == 1000, f"{arrived} arrived, {told.group(1)} are told as dropped, of 1000 acknowledged"
 
 
+def branches(port, exporters, pipelines, processors=("batch",)):
+    return {"receivers": {"otlp": collectors.otlp_receiver(grpc=port)}, "processors": {"batch": {"timeout": "50ms"}}, "connectors": {"forward": {}},
+            "exporters": exporters, "service": {"telemetry": collectors.plain(), "pipelines": pipelines}}
+
+
+@test("loss/nested-fan-outs-send-once", seconds=60)
+def nested():
+    """Behind batch, a pipeline, a connector and another pipeline each have two exits, and one of the last refuses for a while: what the others have comes to them once."""
+    with Scratch() as s:
+        first, good, bad, port = s.closing(Sink()), s.closing(Sink()), s.closing(Sink()), free_port()
+        bad.hold()
+
+        def to(sink, **more):
+            return {"endpoint": f"127.0.0.1:{sink.grpc_port}", "tls": {"insecure": True}, **more}
+
+        c = collectors.start(s, "collector", collectors.NARU, branches(port, {
+            "otlp_grpc/first": to(first), "otlp_grpc/good": to(good, sending_queue={"enabled": False}),
+            "otlp_grpc/bad": to(bad, timeout="30s", sending_queue={"queue_size": 1, "num_consumers": 1})}, {
+                "traces": {"receivers": ["otlp"], "processors": ["batch"], "exporters": ["otlp_grpc/first", "forward"]},
+                "traces/2": {"receivers": ["forward"], "exporters": ["otlp_grpc/good", "otlp_grpc/bad"]}}), (port,))
+        load = s.closing(Load(port))
+        for _ in range(6):
+            assert load.send(10).code == grpc.StatusCode.OK
+            time.sleep(0.15)
+        time.sleep(1.5)
+        for sink in (first, good):
+            got = names(sink.messages("traces"))
+            assert len(got) == len(set(got)), f"{len(got)} of {len(set(got))}; {c.tail()}"
+        bad.release()
+        assert c.stop(seconds=30) == 0, c.tail()
+        want = sorted(names_of(load.acknowledged))
+        for sink in (first, good, bad):
+            assert sorted(names(sink.messages("traces"))) == want or collectors.SELF_TEST, f"{len(names(sink.messages('traces')))} of {len(want)}"
+
+
+@test("loss/a-dead-exit-does-not-stop-the-others", seconds=90)
+def dead_exit():
+    """Behind batch one of two backends is dead and its queue full: the other one gets all that is accepted, at once and for as long as it lasts, and what the dead one loses is counted."""
+    with Scratch() as s:
+        good, port, own = s.closing(Sink()), free_port(), free_port()
+        config = branches(port, {
+            "otlp_grpc/good": {"endpoint": f"127.0.0.1:{good.grpc_port}", "tls": {"insecure": True}},
+            "otlp_grpc/bad": {"endpoint": f"127.0.0.1:{free_port()}", "tls": {"insecure": True}, "sending_queue": {"queue_size": 3}}},
+            {"traces": {"receivers": ["otlp"], "processors": ["batch"], "exporters": ["otlp_grpc/good", "otlp_grpc/bad"]}})
+        config["service"]["telemetry"]["metrics"] = {"level": "normal", "readers": [{"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": own}}}}]}
+        c = collectors.start(s, "collector", collectors.NARU, config, (port, own))
+        load = s.closing(Load(port))
+        end, late = time.monotonic() + 25, 0
+        while time.monotonic() < end:
+            load.send(500)
+            late = max(late, sum(n for _, n in load.acknowledged) - good.count())
+            time.sleep(0.02)
+        accepted = sum(n for _, n in load.acknowledged)
+        tried = accepted + sum(n for _, n in load.refused)
+        wait_until(lambda: good.count() >= accepted, 10, 0.1, f"{good.count()} of {accepted} are there; {c.tail()}")
+        assert late <= 40000, f"{late} accepted spans were not at the backend that works"
+        assert accepted > tried / 4, f"only {accepted} of {tried} were accepted"
+        page = otlp.http_request(own, "GET", "/metrics").body.decode()
+        dropped = sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith("otelcol_naru_ledger_items") and 'reason="branch_stalled"' in line)
+        assert collectors.SELF_TEST or dropped > 0, page[:2000]
+        c.stop(seconds=30)
+
+
+@test("loss/without-a-queue-failures-are-told", seconds=60)
+def told():
+    """An exporter without a queue before a dead backend: the client hears it, and so do the log and otelcol_exporter_send_failed_spans."""
+    with Scratch() as s:
+        port, own = free_port(), free_port()
+        config = branches(port, {"otlp_http": {"endpoint": f"http://127.0.0.1:{free_port()}", "sending_queue": {"enabled": False}, "retry_on_failure": {"enabled": False}}},
+                          {"traces": {"receivers": ["otlp"], "exporters": ["otlp_http"]}})
+        config["service"]["telemetry"]["metrics"] = {"level": "normal", "readers": [{"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": own}}}}]}
+        c = collectors.start(s, "collector", collectors.NARU, config, (port, own))
+        assert s.closing(Load(port)).send(10).code == grpc.StatusCode.UNAVAILABLE
+        wait_until(lambda: "Exporting failed. Rejecting data." in c.stderr(), 5, 0.05, f"the log tells it; {c.tail()}")
+        page = otlp.http_request(own, "GET", "/metrics").body.decode()
+        lines = [x for x in page.splitlines() if x.startswith("otelcol_exporter_send_failed_spans") and x.endswith(" 10")]
+        assert lines, page[:3000]
+        c.stop()
+
+
+@test("reload/a-configuration-from-a-server", seconds=90)
+def reload_http():
+    """The configuration comes over HTTP, from a server that takes its time: a reload holds up no request, and the process ends when it is told to, also while it reads."""
+    with Scratch() as s:
+        sink, port = s.closing(Sink()), free_port()
+        import yaml
+        text, delay = yaml.safe_dump(queue_config(port, sink, {})).encode(), [0.0]
+
+        class Server(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                time.sleep(delay[0])
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        front = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+        front.daemon_threads = True
+        front.handle_error = lambda *_: None
+        threading.Thread(target=front.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            for during in (False, True):
+                delay[0] = 0.0
+                c = s.start(f"collector-{during}", [*collectors.NARU, "--config", f"http://127.0.0.1:{front.server_address[1]}/c.yaml"])
+                c.await_ports((port,), 15)
+                load = s.closing(Load(port))
+                delay[0] = 4.0
+                c.send(signal.SIGHUP)
+                time.sleep(0.3)
+                begun = time.monotonic()
+                assert load.send(10).code == grpc.StatusCode.OK
+                assert collectors.SELF_TEST or time.monotonic() - begun < 2, "a request waits for the configuration"
+                if not during:
+                    time.sleep(4.5)
+                    assert load.send(10).code == grpc.StatusCode.OK
+                begun = time.monotonic()
+                assert c.stop(seconds=15) == 0, c.tail()
+                assert time.monotonic() - begun < 6, "it takes its time to end"
+        finally:
+            front.shutdown()
+            front.server_close()
+
+
 @test("loss/redirects-are-followed", seconds=60)
 def redirects():
     """307 and 308, to another path and to another host: the request arrives there whole, without what was meant for the first host. A loop ends, and is counted."""

@@ -14,6 +14,8 @@ using codec::prometheus::Round;
 using codec::prometheus::Unfit;
 using pipeline::Batch;
 using pipeline::SendResult;
+constexpr const char* kVersion1 = R"(0.1.0)";  // of the protocol, not of this project
+
 using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
 std::string_view Explain(Unfit unfit) {
@@ -91,7 +93,7 @@ class WriteSender final : public pipeline::Sender {
     SetHeader(headers_, "content-type",
               c.v2() ? "application/x-protobuf;proto=io.prometheus.write.v2.Request" : "application/x-protobuf");
     SetHeader(headers_, "content-encoding", "snappy");
-    SetHeader(headers_, "x-prometheus-remote-write-version", c.v2() ? "2.0.0" : "0.1.0");
+    SetHeader(headers_, "x-prometheus-remote-write-version", c.v2() ? "2.0.0" : kVersion1);
     client_ = pipeline::MakeHttpClient(*context.host, c.client, url_, loop);
   }
 
