@@ -226,12 +226,12 @@ void Shared::Loaded(uint64_t sequence, uint64_t items, uint64_t bytes, Result<Sl
     // The disk may work again later.
     LogFailure(batch.error(), items, "The stored queue cannot be read; trying again", LogLevel::kWarn);
     auto timer = std::make_shared<net::Timer>();
-    *timer = net::Loop::Current()->AddTimer(std::chrono::seconds(1), [weak = weak_from_this(), timer, sequence, bytes] {
-      auto s = weak.lock();
-      if (!s) return;
-      s->Unload(bytes);
-      s->log->GiveBack(sequence);
-    });
+    // Also when this exporter has gone by then: its successor has the same log.
+    auto again = [weak = weak_from_this(), log = log, timer, sequence, bytes] {
+      if (auto s = weak.lock()) s->Unload(bytes);
+      log->GiveBack(sequence);
+    };
+    *timer = net::Loop::Current()->AddTimer(std::chrono::seconds(1), std::move(again));
   }
   {
     std::lock_guard lock(mutex);
