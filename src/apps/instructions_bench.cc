@@ -352,7 +352,7 @@ class Bench {
       graph_ = std::make_unique<collector::Graph>(host_, Logger(std::make_shared<Silent>()));
       if (auto s = graph_->Build(plan, nullptr); !s) Die(s.error().message);
       for (auto& id : plan->service_extensions) host_.AddExtension(id, graph_->FindExtension(id));
-      graph_->Replace(nullptr, nullptr, MonoTime::max(), [](Status s) {
+      graph_->Replace(nullptr, nullptr, MonoTime::max(), nullptr, [](Status s) {
         if (!s) Die(s.error().message);
       });
     });
