@@ -133,7 +133,8 @@ class Http1Connection final : public Connection, public ServerCall {
   }
 
   void Read() {
-    if (state_machine_ == kBody && handler_) {
+    // What follows an early answer is thrown away below.
+    if (state_machine_ == kBody && handler_ && !answered_) {
       // Straight into the handler's memory: no copy in user space.
       Guard guard(*this);
       std::shared_ptr<RequestHandler> handler = handler_;  // it may answer in any of these calls, and that drops ours

@@ -203,7 +203,8 @@ void Shared::GiveUp(const RequestPtr& r, const Error& error, std::string_view re
   bool has_tokens =
       std::any_of(r->batch.parts().begin(), r->batch.parts().end(), [](auto& p) { return bool(p.token); });
   if (has_tokens && error.retryable) {
-    context.host->ledger().Post({{held_flight, -n}, {reason == "abandoned" ? refused_abandoned : refused_failed, n}});
+    context.host->ledger().Post(
+        {{held_flight, -n}, {reason == "abandoned" ? refused_abandoned : RefusedFailed(error), n}});
     LogFailure(error, r->items, "Exporting failed. Rejecting data.");
     r->batch.Refused(error);
   } else {

@@ -59,7 +59,6 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
     sent = l.Open(owner, Entry::kSent);
     refused_full = l.Open(owner, Entry::kRefused, "queue_full");
     refused_shutdown = l.Open(owner, Entry::kRefused, "shutdown");
-    refused_failed = l.Open(owner, Entry::kRefused, "send_failed");
     refused_storage = l.Open(owner, Entry::kRefused, "storage_failed");
     refused_abandoned = l.Open(owner, Entry::kRefused, "abandoned");
     held_queue = l.Open(owner, Entry::kHeld, "queue");
@@ -86,12 +85,17 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
 
   /// With the error that ended the items, if there was one: own metrics tell its code.
   Counter Dropped(std::string_view reason, const Error* error = nullptr) {
+    return Ended(Entry::kDropped, reason, error);
+  }
+  /// What could not be sent and is given back.
+  Counter RefusedFailed(const Error& error) { return Ended(Entry::kRefused, "send_failed", &error); }
+  Counter Ended(Entry entry, std::string_view reason, const Error* error) {
     Owner line = owner;
     if (error) {
       line.error = CodeName(error->code);
       line.permanent = !error->retryable;
     }
-    return context.host->ledger().Open(line, Entry::kDropped, reason);
+    return context.host->ledger().Open(line, entry, reason);
   }
 
   uint64_t Cost(const Batch& b) const {
@@ -151,8 +155,7 @@ struct ExporterEngine::Shared : std::enable_shared_from_this<ExporterEngine::Sha
   SenderFactory factory;
   PerLoop<Sender> senders;
   Owner owner;
-  Counter sent, refused_full, refused_shutdown, refused_failed, refused_storage, refused_abandoned, held_queue,
-      held_flight;
+  Counter sent, refused_full, refused_shutdown, refused_storage, refused_abandoned, held_queue, held_flight;
   Sum *capacity_metric, *size_metric, *flight_metric;
   Histogram *send_size, *send_bytes;
   bool batch_bytes = false;

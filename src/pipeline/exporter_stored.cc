@@ -107,14 +107,17 @@ void Shared::Store(Batch&& batch, uint64_t cost) {
   {
     std::lock_guard lock(mutex);
     ++at_disk;
-    direct = !closing && log->waiting() == 0 && (loaded == 0 || loaded_bytes + bytes <= kLoadedBytes) &&
+    // With one consumer what comes later must not overtake what is being read.
+    bool overtakes = options.queue->num_consumers == 1 && at_disk > 1;
+    direct = !closing && !overtakes && log->waiting() == 0 && (loaded == 0 || loaded_bytes + bytes <= kLoadedBytes) &&
              loaded < kLoadedRecords;
     if (direct) {
       loaded_bytes += bytes;
       ++loaded;
     }
   }
-  net::Loop* loop = net::Loop::Current();
+  // With one consumer in the order of writing, whichever loops it came from.
+  net::Loop* loop = options.queue->num_consumers == 1 ? &context.host->control_loop() : net::Loop::Current();
   auto self = shared_from_this();
   log->Append(std::move(record), held->items(), direct, [self, held, bytes, direct, loop](Result<uint64_t> sequence) {
     loop->Post([self, held, bytes, direct, sequence = std::move(sequence)] {
@@ -205,8 +208,10 @@ void Shared::Pump() {
     }
     auto self = shared_from_this();
     log->Read(taken->sequence, [self, t = *taken](Result<Slice> record) {
+      // With one consumer the order is kept: what is read in order is handed on by one loop.
       auto& loops = self->context.host->loops();
-      loops[self->next_loop.fetch_add(1) % loops.size()]->Post(
+      bool ordered = self->options.queue->num_consumers == 1;
+      loops[ordered ? 0 : self->next_loop.fetch_add(1) % loops.size()]->Post(
           [self, t, record = std::move(record)] { self->Loaded(t.sequence, t.items, t.bytes, record); });
     });
   }

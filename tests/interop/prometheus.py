@@ -176,7 +176,7 @@ def restart():
         prometheus.child.stop()
         send(100)
         c.send(signal.SIGKILL)
-        c.wait()
+        c.wait(10)
         c = collectors.start(s, "again", collectors.NARU, config(port, prometheus.url, block), (port,))
         send(50)
         prometheus.start()
@@ -186,7 +186,10 @@ def restart():
             r = prometheus.query("sent_total[200s]", end + 0.001)
             return [float(v) for _, v in r[0]["values"]] if r else []
 
-        wait_until(lambda: len(samples()) >= at, 40, 0.2, f"{at} samples; {c.tail()}")
+        try:
+            wait_until(lambda: len(samples()) >= at, 30, 0.2)
+        except AssertionError:
+            assert False, f"{len(samples())} of {at} samples, {samples()[:3]} to {samples()[-3:]}; {c.tail(800)}; {prometheus.child.tail(800)}"
         assert samples() == [float(i + 1) for i in range(at)], samples()
         assert c.stop(seconds=30) == 0
 
